@@ -1,0 +1,49 @@
+//! GET + WP against a storing mutator: no store may be missed by a reader that visits each
+//! reported page after the scan has returned.
+
+use loom::sync::atomic::AtomicUsize;
+
+use super::*;
+use crate::os::page_size;
+
+/// Two stores to a page race with a scan; then the world stops and a last scan is made. What the
+/// visits saw last must be what is there.
+fn every_store_is_visited(mmu: fn(PageRange, usize) -> ModelMmu) {
+    let span = PageRange::new(page_size(), 2 * page_size()).unwrap();
+    let mmu = Arc::new(mmu(span, 1));
+    let model = Model::new(Arc::clone(&mmu));
+    let slot = loom::sync::Arc::new(AtomicUsize::new(0));
+    let mut visited = 0;
+    let mut scan_and_visit = || {
+        let owed = PageSet::new(span);
+        model.consume(span, &owed).unwrap();
+        if owed.contains(span.start()) {
+            visited = slot.load(Ordering::Relaxed);
+        }
+    };
+    let mutator = loom::thread::spawn({
+        let (mmu, slot) = (Arc::clone(&mmu), loom::sync::Arc::clone(&slot));
+        move || {
+            for value in 1..=2 {
+                mmu.store(0, span.start(), || slot.store(value, Ordering::Relaxed));
+            }
+        }
+    });
+    scan_and_visit();
+    mutator.join().unwrap();
+    scan_and_visit();
+    assert_eq!(visited, 2, "a store landed on a page that no later scan reported");
+}
+
+#[test]
+fn loom_no_store_escapes_get_and_protect() {
+    loom::model(|| every_store_is_visited(ModelMmu::new));
+}
+
+#[test]
+fn loom_control_a_scan_without_tlb_flush_is_refuted() {
+    let refuted = std::panic::catch_unwind(|| {
+        loom::model(|| every_store_is_visited(ModelMmu::without_flush))
+    });
+    assert!(refuted.is_err(), "loom accepts a stale TLB: the model checks nothing");
+}

@@ -1,0 +1,96 @@
+//! Two storing threads against a scanner, with the MMU modelled and the fault lock as a mutex.
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync::{Arc, Mutex};
+
+use super::*;
+use crate::dirty::ModelMmu;
+use crate::os::page_size;
+
+impl PageTable for ModelMmu {
+    type Error = std::convert::Infallible;
+
+    fn set_writable(&self, range: PageRange, writable: bool) -> Result<(), Self::Error> {
+        self.protect(range, writable);
+        Ok(())
+    }
+}
+
+struct World {
+    mmu: ModelMmu,
+    shadow: Shadow,
+    fault_lock: Mutex<()>,
+    slots: [AtomicUsize; 2],
+    span: PageRange,
+    /// Off in the negative control.
+    handler_locks: bool,
+}
+
+impl World {
+    fn new(handler_locks: bool) -> Self {
+        let span = PageRange::new(page_size(), 2 * page_size()).unwrap();
+        let world = Self {
+            mmu: ModelMmu::new(span, 2),
+            shadow: Shadow::new(span),
+            fault_lock: Mutex::new(()),
+            slots: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            span,
+            handler_locks,
+        };
+        world.shadow.register(span);
+        world
+    }
+
+    fn store(&self, thread: usize) {
+        let store = || self.slots[thread].store(1, Ordering::Relaxed);
+        self.mmu.store_or_fault(thread, self.span.start(), store, |_| {
+            let _held = self.handler_locks.then(|| self.fault_lock.lock().unwrap());
+            assert!(self.shadow.resolve_fault(self.span, &self.mmu));
+        });
+    }
+
+    /// What a visit of the page sees, if a scan reports it.
+    fn scan_and_visit(&self, visited: &mut [usize; 2]) {
+        let owed = PageSet::new(self.span);
+        {
+            let _held = self.fault_lock.lock().unwrap();
+            self.shadow.consume(self.span, &owed, &self.mmu);
+        }
+        if owed.contains(self.span.start()) {
+            *visited = self.slots.each_ref().map(|slot| slot.load(Ordering::Relaxed));
+        }
+    }
+}
+
+fn every_store_is_visited(handler_locks: bool) {
+    let world = Arc::new(World::new(handler_locks));
+    let mut visited = [0; 2];
+    world.scan_and_visit(&mut visited);
+    let mutators = [0, 1].map(|thread| {
+        let world = Arc::clone(&world);
+        loom::thread::spawn(move || world.store(thread))
+    });
+    world.scan_and_visit(&mut visited);
+    for mutator in mutators {
+        mutator.join().unwrap();
+    }
+    world.scan_and_visit(&mut visited);
+    assert_eq!(visited, [1, 1], "a store landed on a page that no later scan reported");
+}
+
+fn bounded() -> loom::model::Builder {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder
+}
+
+#[test]
+fn loom_no_store_escapes_the_fault_handler() {
+    bounded().check(|| every_store_is_visited(true));
+}
+
+#[test]
+fn loom_control_a_handler_without_the_lock_is_refuted() {
+    let refuted = std::panic::catch_unwind(|| bounded().check(|| every_store_is_visited(false)));
+    assert!(refuted.is_err(), "loom accepts a handler without lock: the model checks nothing");
+}

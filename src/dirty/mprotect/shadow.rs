@@ -1,0 +1,120 @@
+//! The protocol between the fault handler and the scanner.
+//!
+//! Invariant, whenever the fault lock is free: **a registered page that is writable in the page
+//! table is in `writable`.** The set may hold more than that, which costs a report.
+//!
+//! Why a lock. Two threads fault on a page. The first notes it and makes it writable; a scanner
+//! takes the note and protects the page; then the second thread, which has noted it before the
+//! scanner came, makes it writable: writable and not in the set, and its stores are lost. Noting
+//! and un-protecting must therefore be one step, and so must taking and protecting.
+
+use super::super::backend::Scan;
+use super::super::page_set::PageSet;
+use crate::os::PageRange;
+
+/// Who can change the access to pages, and flushes the TLBs when it takes some away.
+pub(super) trait PageTable {
+    type Error;
+
+    /// Makes every page of `range` writable or read-only. After an error each page may be either.
+    fn set_writable(&self, range: PageRange, writable: bool) -> Result<(), Self::Error>;
+}
+
+/// What the process knows of its page table.
+#[derive(Debug)]
+pub(super) struct Shadow {
+    registered: PageSet,
+    writable: PageSet,
+}
+
+/// All methods but [`peek`](Self::peek) want the fault lock held.
+impl Shadow {
+    pub(super) fn new(span: PageRange) -> Self {
+        Self { registered: PageSet::new(span), writable: PageSet::new(span) }
+    }
+
+    /// Whether a page of `range` is registered here.
+    pub(super) fn watches(&self, range: PageRange) -> bool {
+        let common = range.intersection(self.registered.span());
+        common.is_some_and(|common| self.registered.iter_in(common).next().is_some())
+    }
+
+    pub(super) fn register(&self, range: PageRange) {
+        self.writable.insert(range);
+        self.registered.insert(range);
+    }
+
+    pub(super) fn unregister(&self, range: PageRange) {
+        self.registered.remove(range);
+        self.writable.remove(range);
+    }
+
+    /// Makes `page` writable after a store to it faulted. False if it is not registered here.
+    ///
+    /// A page that is in the set already may be protected even so (a protection that failed
+    /// half-way), and another thread may just have made it writable; both are mended by the same
+    /// call.
+    pub(super) fn resolve_fault(&self, page: PageRange, table: &impl PageTable) -> bool {
+        if !self.registered.contains(page.start()) {
+            return false;
+        }
+        self.writable.insert(page);
+        if table.set_writable(page, true).is_err() {
+            // One mapping more is too many. The widest registered range around it needs none.
+            let all = self.registered_around(page);
+            self.writable.insert(all);
+            return table.set_writable(all, true).is_ok();
+        }
+        true
+    }
+
+    /// The longest run of registered pages with `page` in it.
+    fn registered_around(&self, page: PageRange) -> PageRange {
+        let run = self.registered.iter().find(|run| run.covers(page));
+        run.expect("the page is registered")
+    }
+
+    /// Takes the writable pages of `range` into `owed` and protects them.
+    ///
+    /// One call protects from the first writable page to the last: those between are read-only
+    /// already, and one mapping is left where there may have been thousands.
+    pub(super) fn consume(&self, range: PageRange, owed: &PageSet, table: &impl PageTable) -> Scan {
+        let mut scan = self.peek(range, owed);
+        let mut runs = self.writable.iter_in(range);
+        let Some(first) = runs.next() else { return scan };
+        let last = runs.last().unwrap_or(first);
+        let reach = PageRange::new(first.start(), last.end()).expect("the runs are in order");
+        if scan.in_kernel(|| table.set_writable(reach, false)).is_ok() {
+            self.writable.remove(reach);
+        } else {
+            // Some may be protected now; they stay in the set and are reported again.
+            scan.unarmed_pages = scan.pages;
+        }
+        scan
+    }
+
+    /// Inserts the writable pages of `range` into `found`.
+    pub(super) fn peek(&self, range: PageRange, found: &PageSet) -> Scan {
+        let mut scan = Scan::default();
+        let mut batch = found.batch();
+        for run in self.writable.iter_in(range) {
+            batch.insert(run);
+            scan += Scan::found(run);
+        }
+        scan
+    }
+
+    /// Makes every page of `range` writable.
+    pub(super) fn unprotect<T: PageTable>(
+        &self,
+        range: PageRange,
+        table: &T,
+    ) -> Result<(), T::Error> {
+        self.writable.insert(range);
+        table.set_writable(range, true)
+    }
+}
+
+#[cfg(all(test, loom))]
+#[path = "loom_tests.rs"]
+mod loom_tests;

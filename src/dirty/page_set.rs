@@ -1,0 +1,374 @@
+//! A set of pages that threads may share.
+//!
+//! Two levels of bits: one bit for a page, and above it one bit for each word of 64 pages that may
+//! have a bit set. A summary word thus stands for 4096 pages (16 MiB of 4 KiB pages), which is what
+//! an iteration skips at a time where nothing is dirty.
+//!
+//! Invariant, at rest: a word with a bit set has its summary bit set. Between the two stores of an
+//! insertion, or of a removal that emptied a word, it may not hold; see [`PageSet::remove`].
+
+use std::fmt;
+
+use crate::os::{PageRange, page_shift};
+use crate::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use crate::sync::zeroed_atomics;
+
+/// Pages or words that one word of bits stands for.
+const BITS: usize = u64::BITS as usize;
+
+/// A set of pages within a fixed span of addresses.
+///
+/// Costs one bit for a page of the span, in memory that is not touched until a page nearby is
+/// inserted.
+///
+/// # Threads
+/// Every method may be called by any number of threads at once; none takes a lock. A page that was
+/// inserted is found by every iteration or removal that happens after the insertion, **unless a
+/// removal is going on at the same time**: then an iteration may miss it. A decision that needs an
+/// exact answer must therefore be made when no other thread is removing. [`len`](Self::len) counts
+/// every completed insertion.
+pub struct PageSet {
+    span: PageRange,
+    words: Box<[AtomicU64]>,
+    summary: Box<[AtomicU64]>,
+    /// Signed: a removal may count before the insertion that it undoes.
+    len: AtomicIsize,
+}
+
+impl PageSet {
+    /// An empty set of pages out of `span`.
+    #[must_use]
+    pub fn new(span: PageRange) -> Self {
+        let words = span.pages().div_ceil(BITS);
+        Self {
+            span,
+            words: zeroed_atomics(words),
+            summary: zeroed_atomics(words.div_ceil(BITS)),
+            len: AtomicIsize::new(0),
+        }
+    }
+
+    /// The pages that the set can hold.
+    #[must_use]
+    pub fn span(&self) -> PageRange {
+        self.span
+    }
+
+    /// The number of pages in the set.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::try_from(self.len.load(Ordering::Acquire)).unwrap_or(0)
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the page at `address` is in the set; no page outside the span is.
+    #[must_use]
+    pub fn contains(&self, address: usize) -> bool {
+        self.span.contains(address) && {
+            let page = self.index(address);
+            self.words[page / BITS].load(Ordering::Acquire) >> (page % BITS) & 1 == 1
+        }
+    }
+
+    /// Inserts every page of `range`. Returns how many were not in the set before.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    pub fn insert(&self, range: PageRange) -> usize {
+        let mut batch = self.batch();
+        batch.insert(range);
+        batch.finish()
+    }
+
+    /// A way to insert many ranges in address order with few atomic operations.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { set: self, word: 0, bits: 0, summary: 0, summary_bits: 0, inserted: 0 }
+    }
+
+    /// Inserts all pages of `other`.
+    ///
+    /// # Panics
+    /// When `other` has a page outside the span.
+    pub fn insert_all(&self, other: &Self) {
+        let mut batch = self.batch();
+        for range in other.iter() {
+            batch.insert(range);
+        }
+    }
+
+    /// Removes every page of `range`. Returns how many were in the set.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    pub fn remove(&self, range: PageRange) -> usize {
+        let mut removed = 0;
+        for (word, mask) in self.masks(range) {
+            if self.words[word].load(Ordering::Relaxed) & mask == 0 {
+                continue;
+            }
+            let before = self.words[word].fetch_and(!mask, Ordering::AcqRel);
+            removed += (before & mask).count_ones() as usize;
+            if before & !mask == 0 {
+                self.clear_summary(word);
+            }
+        }
+        self.len.fetch_sub(removed.cast_signed(), Ordering::AcqRel);
+        removed
+    }
+
+    /// Takes the summary bit of a word away that was seen empty, and gives it back if an insertion
+    /// came in between.
+    ///
+    /// An inserter sets a bit in the word (1), then the summary bit (2); here the summary bit is
+    /// cleared (3), then the word is looked at (4). If (2) comes before (3) in the summary word's
+    /// order, (3) reads from it or from a later link of its release sequence, so (1) happens
+    /// before (4), which sees the page. If it comes after, it restores the bit itself.
+    fn clear_summary(&self, word: usize) {
+        let (summary, bit) = (&self.summary[word / BITS], 1 << (word % BITS));
+        summary.fetch_and(!bit, summary_order());
+        if self.words[word].load(Ordering::Acquire) != 0 {
+            summary.fetch_or(bit, summary_order());
+        }
+    }
+
+    /// Empties the set.
+    pub fn clear(&self) {
+        self.remove(self.span);
+    }
+
+    /// The pages of the set as maximal ranges, in address order.
+    pub fn iter(&self) -> Runs<'_> {
+        self.iter_in(self.span)
+    }
+
+    /// The pages of the set that lie in `range`, as maximal ranges, in address order.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    pub fn iter_in(&self, range: PageRange) -> Runs<'_> {
+        let (next, end) = self.indices(range);
+        Runs { set: self, next, end }
+    }
+
+    /// Removes the pages of `range` and passes them to `visit`, as ranges in address order.
+    ///
+    /// Each page goes to one caller only, however many take from the set at once.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    pub fn take_in(&self, range: PageRange, mut visit: impl FnMut(PageRange)) {
+        let (mut next, end) = self.indices(range);
+        while let Some(first) = self.next_set(next, end) {
+            let (word, offset) = (first / BITS, first % BITS);
+            let until = end.min((word + 1) * BITS);
+            let mask = (!0_u64 << offset) & (!0 >> ((word + 1) * BITS - until));
+            let before = self.words[word].fetch_and(!mask, Ordering::AcqRel);
+            if before & !mask == 0 {
+                self.clear_summary(word);
+            }
+            let mut taken = before & mask;
+            self.len.fetch_sub(taken.count_ones() as isize, Ordering::AcqRel);
+            while taken != 0 {
+                let start = taken.trailing_zeros() as usize;
+                let pages = (taken >> start).trailing_ones() as usize;
+                visit(self.span.subrange(word * BITS + start, pages));
+                taken &= (!0_u64).checked_shl((start + pages) as u32).unwrap_or(0);
+            }
+            next = until;
+        }
+    }
+
+    fn index(&self, address: usize) -> usize {
+        (address - self.span.start()) >> page_shift()
+    }
+
+    /// First page and page behind the last one of `range`, as indices.
+    fn indices(&self, range: PageRange) -> (usize, usize) {
+        assert!(self.span.covers(range), "{range} is outside the page set's span {}", self.span);
+        let first = self.index(range.start());
+        (first, first + range.pages())
+    }
+
+    /// The words that `range` has pages in, each with a mask of these pages.
+    fn masks(&self, range: PageRange) -> impl Iterator<Item = (usize, u64)> + use<> {
+        let (first, end) = self.indices(range);
+        (first / BITS..end.div_ceil(BITS)).map(move |word| {
+            let low = first.saturating_sub(word * BITS);
+            let high = ((word + 1) * BITS).saturating_sub(end);
+            (word, (!0_u64 << low) & (!0 >> high))
+        })
+    }
+
+    /// The first page at or after `from` that is in the set and below `end`.
+    fn next_set(&self, from: usize, end: usize) -> Option<usize> {
+        if from >= end {
+            return None;
+        }
+        let mut word = from / BITS;
+        let mut bits = self.words[word].load(Ordering::Acquire) & (!0 << (from % BITS));
+        while bits == 0 {
+            word = self.next_summary(word + 1)?;
+            if word * BITS >= end {
+                return None;
+            }
+            bits = self.words[word].load(Ordering::Acquire);
+        }
+        let found = word * BITS + bits.trailing_zeros() as usize;
+        (found < end).then_some(found)
+    }
+
+    /// The first word at or after `from` whose summary bit is set.
+    fn next_summary(&self, from: usize) -> Option<usize> {
+        let mut index = from / BITS;
+        let mut mask = !0 << (from % BITS);
+        while index < self.summary.len() {
+            let bits = self.summary[index].load(Ordering::Acquire) & mask;
+            if bits != 0 {
+                return Some(index * BITS + bits.trailing_zeros() as usize);
+            }
+            (index, mask) = (index + 1, !0);
+        }
+        None
+    }
+
+    /// The first page at or after `from` that is not in the set, at most `end`.
+    fn next_clear(&self, from: usize, end: usize) -> usize {
+        let (mut word, mut seen) = (from / BITS, !(!0 << (from % BITS)));
+        while word * BITS < end {
+            let missing = !(self.words[word].load(Ordering::Acquire) | seen);
+            if missing != 0 {
+                return end.min(word * BITS + missing.trailing_zeros() as usize);
+            }
+            (word, seen) = (word + 1, 0);
+        }
+        end
+    }
+}
+
+/// The order of every change to a summary word; see [`PageSet::clear_summary`].
+#[cfg(not(all(loom, test)))]
+fn summary_order() -> Ordering {
+    Ordering::AcqRel
+}
+
+/// As above, unless the negative control of the loom model weakens it.
+#[cfg(all(loom, test))]
+use loom_tests::summary_order;
+
+impl fmt::Debug for PageSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pages of {}: ", self.len(), self.span)?;
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a PageSet {
+    type Item = PageRange;
+    type IntoIter = Runs<'a>;
+
+    fn into_iter(self) -> Runs<'a> {
+        self.iter()
+    }
+}
+
+/// The maximal ranges of a [`PageSet`], in address order.
+#[derive(Debug)]
+pub struct Runs<'a> {
+    set: &'a PageSet,
+    next: usize,
+    end: usize,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = PageRange;
+
+    fn next(&mut self) -> Option<PageRange> {
+        let first = self.set.next_set(self.next, self.end)?;
+        let end = self.set.next_clear(first, self.end);
+        self.next = end;
+        // A concurrent removal may have emptied what next_set saw; a run has at least one page.
+        Some(self.set.span.subrange(first, (end - first).max(1)))
+    }
+}
+
+/// Insertion of ranges in address order, one atomic operation for a word of pages.
+///
+/// What was inserted becomes visible word by word, all of it when the batch is finished or dropped.
+/// Ranges in another order are inserted correctly too, only more slowly.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    set: &'a PageSet,
+    word: usize,
+    bits: u64,
+    summary: usize,
+    summary_bits: u64,
+    inserted: usize,
+}
+
+impl Batch<'_> {
+    /// Inserts every page of `range`.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    pub fn insert(&mut self, range: PageRange) {
+        for (word, mask) in self.set.masks(range) {
+            if word != self.word {
+                self.flush_word();
+                self.word = word;
+            }
+            self.bits |= mask;
+        }
+    }
+
+    /// Makes everything visible. Returns how many pages were not in the set before.
+    pub fn finish(mut self) -> usize {
+        self.flush();
+        std::mem::take(&mut self.inserted)
+    }
+
+    fn flush_word(&mut self) {
+        if self.bits == 0 {
+            return;
+        }
+        let before = self.set.words[self.word].fetch_or(self.bits, Ordering::AcqRel);
+        self.inserted += (self.bits & !before).count_ones() as usize;
+        self.bits = 0;
+        if self.word / BITS != self.summary {
+            self.flush_summary();
+            self.summary = self.word / BITS;
+        }
+        self.summary_bits |= 1 << (self.word % BITS);
+    }
+
+    fn flush_summary(&mut self) {
+        if self.summary_bits != 0 {
+            self.set.summary[self.summary].fetch_or(self.summary_bits, summary_order());
+            self.summary_bits = 0;
+        }
+    }
+
+    fn flush(&mut self) {
+        self.flush_word();
+        self.flush_summary();
+        self.set.len.fetch_add(self.inserted.cast_signed(), Ordering::AcqRel);
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "page_set/tests.rs"]
+mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "page_set/loom_tests.rs"]
+mod loom_tests;

@@ -1,0 +1,132 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::os::page_size;
+
+/// A span that starts and ends inside a word of the summary and has several summary words.
+const FIRST: usize = 5;
+const PAGES: usize = 3 * BITS * BITS + 17;
+
+fn span() -> PageRange {
+    pages(0, PAGES)
+}
+
+fn pages(first: usize, count: usize) -> PageRange {
+    PageRange::new((FIRST + first) * page_size(), (FIRST + first + count) * page_size()).unwrap()
+}
+
+fn indices(runs: impl Iterator<Item = PageRange>) -> Vec<usize> {
+    runs.flat_map(|run| (run.start()..run.end()).step_by(page_size()))
+        .map(|address| address / page_size() - FIRST)
+        .collect()
+}
+
+#[test]
+fn runs_are_maximal_across_words_and_summary_words() {
+    let set = PageSet::new(span());
+    let long = pages(60, BITS * BITS);
+    assert_eq!(set.insert(long), BITS * BITS);
+    assert_eq!(set.insert(pages(10, 1)), 1);
+    assert_eq!(set.insert(pages(PAGES - 1, 1)), 1);
+    let runs: Vec<_> = set.iter().collect();
+    assert_eq!(runs, [pages(10, 1), long, pages(PAGES - 1, 1)]);
+    assert_eq!(set.iter_in(pages(0, 61)).collect::<Vec<_>>(), [pages(10, 1), pages(60, 1)]);
+}
+
+#[test]
+fn insertion_counts_what_is_new() {
+    let set = PageSet::new(span());
+    assert_eq!(set.insert(pages(0, 100)), 100);
+    assert_eq!(set.insert(pages(50, 100)), 50);
+    assert_eq!(set.len(), 150);
+    assert_eq!(set.remove(pages(140, 100)), 10);
+    assert_eq!(set.len(), 140);
+    set.clear();
+    assert!(set.is_empty());
+    assert_eq!(set.iter().next(), None);
+}
+
+#[test]
+#[should_panic(expected = "outside the page set's span")]
+fn pages_outside_the_span_are_a_bug() {
+    PageSet::new(span()).insert(pages(PAGES - 1, 2));
+}
+
+#[test]
+fn taking_from_several_threads_gives_each_page_to_one() {
+    let set = PageSet::new(span());
+    set.insert(span());
+    let taken: usize = std::thread::scope(|scope| {
+        let takers = [(); 4].map(|()| {
+            scope.spawn(|| {
+                let mut count = 0;
+                set.take_in(span(), |run| count += run.pages());
+                count
+            })
+        });
+        takers.map(|taker| taker.join().unwrap()).iter().sum()
+    });
+    assert_eq!(taken, PAGES);
+    assert!(set.is_empty());
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(usize, usize),
+    InsertBatch(Vec<(usize, usize)>),
+    Remove(usize, usize),
+    Take(usize, usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let range = || (0..PAGES).prop_flat_map(|first| (Just(first), 1..=(PAGES - first).min(300)));
+    let step = prop_oneof![
+        range().prop_map(|(first, count)| Step::Insert(first, count)),
+        prop::collection::vec(range(), 1..8).prop_map(Step::InsertBatch),
+        range().prop_map(|(first, count)| Step::Remove(first, count)),
+        range().prop_map(|(first, count)| Step::Take(first, count)),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #[test]
+    fn behaves_as_a_set_of_page_numbers(steps in steps()) {
+        let (set, mut reference) = (PageSet::new(span()), BTreeSet::new());
+        for step in steps {
+            match step {
+                Step::Insert(first, count) => {
+                    let new = (first..first + count).filter(|&page| reference.insert(page)).count();
+                    prop_assert_eq!(set.insert(pages(first, count)), new);
+                }
+                Step::InsertBatch(ranges) => {
+                    let mut batch = set.batch();
+                    for (first, count) in ranges {
+                        batch.insert(pages(first, count));
+                        reference.extend(first..first + count);
+                    }
+                    batch.finish();
+                }
+                Step::Remove(first, count) => {
+                    let gone = (first..first + count).filter(|page| reference.remove(page)).count();
+                    prop_assert_eq!(set.remove(pages(first, count)), gone);
+                }
+                Step::Take(first, count) => {
+                    let mut taken = Vec::new();
+                    set.take_in(pages(first, count), |run| taken.push(run));
+                    let expected: Vec<_> =
+                        (first..first + count).filter(|page| reference.remove(page)).collect();
+                    prop_assert_eq!(indices(taken.into_iter()), expected);
+                }
+            }
+            prop_assert_eq!(set.len(), reference.len());
+        }
+        prop_assert_eq!(indices(set.iter()), reference.iter().copied().collect::<Vec<_>>());
+        for page in 0..PAGES {
+            let address = pages(page, 1).start() + 7;
+            prop_assert_eq!(set.contains(address), reference.contains(&page));
+        }
+    }
+}

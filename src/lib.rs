@@ -1,0 +1,17 @@
+//! A garbage-collected heap for language runtimes that needs no write barrier.
+//!
+//! The program's pointer stores are plain stores. Which pages they wrote, the memory management
+//! unit knows; strandline asks it once a collection cycle, and uses the answer as its card table.
+//!
+//! - [`dirty`] is the tracker: which pages were written since we last asked.
+//! - [`os`] is what it stands on: userfaultfd, `PAGEMAP_SCAN`, address space.
+//!
+//! Linux on 64-bit machines only. Where the kernel or a sandbox offers less than the tracker wants
+//! it falls back to something slower and says so.
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("strandline needs Linux on a 64-bit machine");
+
+pub mod dirty;
+pub mod os;
+mod sync;
