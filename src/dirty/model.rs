@@ -93,7 +93,7 @@ impl ModelMmu {
     }
 
     /// The kernel's side of `mprotect`: sets the access of all pages, then flushes.
-    #[cfg(test)]
+    #[cfg(all(test, loom))]
     pub(super) fn protect(&self, range: PageRange, writable: bool) {
         let _lock = lock(&self.page_table_lock);
         for page in self.pages(range) {
