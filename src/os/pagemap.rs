@@ -7,7 +7,8 @@
 
 use std::fs::File;
 use std::mem::{MaybeUninit, offset_of};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 
 use bitflags::bitflags;
 use linux_raw_sys::general as raw;
@@ -151,7 +152,7 @@ const CALL: &str = "PAGEMAP_SCAN";
 /// An open `/proc/PID/pagemap`.
 #[derive(Debug)]
 pub struct Pagemap {
-    fd: OwnedFd,
+    fd: File,
     /// The epoch it was opened in, for the process's own page map; `None` for another process.
     own: Option<Epoch>,
 }
@@ -170,12 +171,30 @@ impl Pagemap {
     /// Opens the page map of process `pid` for looking at it.
     ///
     /// # Errors
-    /// `EACCES` or `EPERM` without ptrace rights over the process, `ENOENT` when there is none.
+    /// `EACCES` or `EPERM` without ptrace rights over the process, `ENOENT` when there is none,
+    /// `ESRCH` when it has no memory: a kernel thread, or a process that has ended.
     pub fn of_process(pid: u32) -> Result<Self, OsError> {
         if pid == std::process::id() {
             return Self::open();
         }
-        Ok(Self { fd: open_file(&format!("/proc/{pid}/pagemap"))?, own: None })
+        let pagemap = Self { fd: open_file(&format!("/proc/{pid}/pagemap"))?, own: None };
+        // Before about 6.16 a kernel thread's page map could be opened, and nothing in the kernel's
+        // scan expects one without memory.
+        if pagemap.has_memory()? { Ok(pagemap) } else { Err(cannot_open(Errno::ESRCH)) }
+    }
+
+    /// Whether the process still has the memory that this page map describes. It has not after it
+    /// has ended or become another program; what a scan reported until then is incomplete.
+    ///
+    /// # Errors
+    /// When the page map cannot be read.
+    pub fn has_memory(&self) -> Result<bool, OsError> {
+        // One entry, whatever it says; for memory that is gone the file is empty.
+        let entry = self.fd.read_at(&mut [0; 8], 0);
+        entry.map(|bytes| bytes > 0).map_err(|error| {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+            OsError::syscall("read of /proc/PID/pagemap", None, errno, "")
+        })
     }
 
     /// Whether this kernel knows `category`; asks it with a scan of nothing.
@@ -368,19 +387,22 @@ const NOTHING: raw::pm_scan_arg = raw::pm_scan_arg {
     return_mask: 0,
 };
 
-fn open_file(path: &str) -> Result<OwnedFd, OsError> {
-    File::open(path).map(OwnedFd::from).map_err(|error| {
-        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-        let advice = match errno {
-            Errno::EACCES => {
-                "the process is not dumpable (privileges just dropped, or PR_SET_DUMPABLE 0), or \
-                 you lack ptrace rights over it; open the page map before dropping privileges"
-            }
-            Errno::ENOENT => "there is no such process, or /proc is not mounted",
-            _ => "",
-        };
-        OsError::syscall("open of /proc/PID/pagemap", None, errno, advice)
-    })
+fn open_file(path: &str) -> Result<File, OsError> {
+    File::open(path)
+        .map_err(|error| cannot_open(Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))
+}
+
+fn cannot_open(errno: Errno) -> OsError {
+    let advice = match errno {
+        Errno::EACCES => {
+            "the process is not dumpable (privileges just dropped, or PR_SET_DUMPABLE 0), or you \
+             lack ptrace rights over it; open the page map before dropping privileges"
+        }
+        Errno::ENOENT => "there is no such process, or /proc is not mounted",
+        Errno::ESRCH => "it has no memory: a kernel thread, or a process that has ended",
+        _ => "",
+    };
+    OsError::syscall("open of /proc/PID/pagemap", None, errno, advice)
 }
 
 fn failed(range: Option<PageRange>, errno: Errno) -> OsError {
@@ -398,3 +420,7 @@ fn failed(range: Option<PageRange>, errno: Errno) -> OsError {
     };
     OsError::syscall(CALL, range, errno, advice)
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "pagemap/tests.rs"]
+mod tests;
