@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use strandline::dirty::{
-    BackendKind, Contract, Selection, Sight, TRACKER_VARIABLE, Tracker, TrackerOptions,
+    BackendKind, Contract, SelectError, Selection, Sight, TRACKER_VARIABLE, Tracker, TrackerOptions,
 };
 use strandline::os::{PageRange, page_size};
 
@@ -83,7 +83,11 @@ pub(super) fn open(kind: BackendKind, span: PageRange) -> Result<Tracker, String
     let options =
         TrackerOptions { backend: Some(kind), barriers: true, ..TrackerOptions::default() };
     let selection = Selection::open_exactly(span, &options);
-    selection.map(|selection| selection.tracker).map_err(|error| error.to_string())
+    selection.map(|selection| selection.tracker).map_err(|error| match error {
+        // Whoever reads this knows what was asked for.
+        SelectError::Refused(refusal) => refusal.reason.to_string(),
+        error => error.to_string(),
+    })
 }
 
 impl Backend {
