@@ -12,6 +12,20 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("strandline needs Linux on a 64-bit machine");
 
+mod collector;
 pub mod dirty;
+mod heap;
+mod mutator;
+pub mod object;
 pub mod os;
 mod sync;
+
+pub use collector::{
+    Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
+    OptionError, Sizing,
+};
+pub use mutator::{
+    AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,
+    TimeToSafepoint,
+};
+pub use object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};

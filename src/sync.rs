@@ -9,7 +9,9 @@
 //! thread may have held at the fork.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
+pub(crate) use std::sync::{
+    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic};
@@ -19,7 +21,7 @@ use atomic::AtomicU64;
 /// Process-wide state: `std` in both builds, because a static outlives a loom execution.
 pub(crate) mod process {
     pub(crate) use std::sync::atomic;
-    pub(crate) use std::sync::{OnceLock, RwLock, RwLockWriteGuard};
+    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock, RwLockWriteGuard};
 
     use atomic::AtomicU8;
 

@@ -8,10 +8,12 @@
 
 mod error;
 pub(crate) mod fork;
+pub(crate) mod limits;
 pub mod memory;
 mod page;
 pub mod pagemap;
 pub(crate) mod signal;
+pub(crate) mod thread;
 pub mod userfaultfd;
 
 #[cfg(all(test, not(loom)))]

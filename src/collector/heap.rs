@@ -1,0 +1,289 @@
+//! The heap as the embedder has it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::options::{HeapOptions, OptionError, Sizing};
+use super::sizing::Balancer;
+use super::stats::{HeapStats, Recorder};
+use crate::dirty::{SelectError, Selection};
+use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
+use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
+use crate::object::{ObjectModel, ObjectRef};
+use crate::os::OsError;
+use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::process::{Condvar, Mutex, MutexGuard};
+
+/// Bytes that may be allocated before the first collection, and until the size of the heap is known
+/// after one.
+const FIRST_ROOM: usize = 32 << 20;
+
+/// A garbage-collected heap with objects that `M` describes.
+///
+/// Dropping the handle lets the heap go when the last [`Mutator`], [`Root`] and [`Registration`]
+/// has gone; nothing is collected at that time.
+///
+/// # Threads
+/// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
+pub struct Heap<M> {
+    shared: Arc<Shared<M>>,
+    sweeper: Option<JoinHandle<()>>,
+}
+
+/// What all threads of a heap share.
+pub(super) struct Shared<M> {
+    pub(super) memory: Arc<Memory>,
+    pub(super) world: Arc<Threads>,
+    pub(super) roots: Arc<Roots>,
+    pub(super) model: M,
+    pub(super) options: HeapOptions,
+    pub(super) recorder: Mutex<Recorder>,
+    /// Held for a collection.
+    pub(super) cycle: Mutex<Cycle>,
+    pub(super) collections: AtomicU64,
+    /// Bytes charged since the last collection, and how many make it time for the next.
+    pub(super) allocated: AtomicUsize,
+    pub(super) trigger: AtomicUsize,
+    pub(super) stress_count: AtomicU32,
+    pub(super) sweeping: Sweeping,
+}
+
+/// What is known from one collection to the next.
+#[derive(Debug)]
+pub(super) struct Cycle {
+    pub(super) balancer: Balancer,
+    pub(super) ended: Instant,
+    /// A collection that was not yet taken note of, because its live size was not known: bytes
+    /// allocated and time before it, and time in it.
+    pub(super) unobserved: Option<(usize, Duration, Duration)>,
+}
+
+/// Wakes the background sweeper.
+#[derive(Default)]
+pub(super) struct Sweeping {
+    wanted: Mutex<bool>,
+    changed: Condvar,
+    shut_down: AtomicBool,
+}
+
+/// Why there is no heap.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeapError {
+    /// A setting cannot be.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// The tracker that was asked for cannot be had.
+    #[error(transparent)]
+    Tracker(#[from] SelectError),
+    /// The kernel refused address space or a thread.
+    #[error("cannot make a heap: {0}")]
+    Os(#[from] OsError),
+    /// The background sweeper could not be started.
+    #[error("cannot start the sweeper thread: {0}; raise the limit on threads")]
+    Thread(std::io::Error),
+}
+
+impl From<MemoryError> for HeapError {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Os(error) => Self::Os(error),
+            MemoryError::Tracker(error) => Self::Tracker(error),
+        }
+    }
+}
+
+impl<M: ObjectModel> Heap<M> {
+    /// A heap with objects that `model` describes.
+    ///
+    /// The environment goes before the options; see [`HeapOptions`].
+    ///
+    /// # Errors
+    /// When an option or a variable is wrong, when a tracker was asked for that cannot be had, or
+    /// when there is no address space.
+    pub fn new(model: M, options: HeapOptions) -> Result<Self, HeapError> {
+        let options = options.effective(|name| std::env::var(name).ok())?;
+        let initial = match options.sizing {
+            Sizing::Fixed => options.limit,
+            Sizing::Balanced => FIRST_ROOM.min(options.limit),
+        };
+        let memory = Memory::new(&MemoryOptions {
+            limit: options.limit,
+            initial,
+            huge_pages: options.huge_pages,
+            tracker: options.tracker,
+        })?;
+        let cycle =
+            Cycle { balancer: Balancer::default(), ended: Instant::now(), unobserved: None };
+        let shared = Arc::new(Shared {
+            memory: Arc::new(memory),
+            world: Arc::new(Threads::new()),
+            roots: Arc::new(Roots::default()),
+            model,
+            options,
+            recorder: Mutex::new(Recorder::default()),
+            cycle: Mutex::new(cycle),
+            collections: AtomicU64::new(0),
+            allocated: AtomicUsize::new(0),
+            trigger: AtomicUsize::new(initial),
+            stress_count: AtomicU32::new(0),
+            sweeping: Sweeping::default(),
+        });
+        let sweeper = std::thread::Builder::new()
+            .name("strandline-sweep".into())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || shared.sweep_in_background()
+            })
+            .map_err(HeapError::Thread)?;
+        Ok(Self { shared, sweeper: Some(sweeper) })
+    }
+
+    /// Attaches the calling thread.
+    ///
+    /// # Errors
+    /// When the stack is to be scanned and its bounds cannot be found.
+    pub fn attach(&self, scan: StackScan) -> Result<Mutator, OsError> {
+        let shared = &self.shared;
+        Mutator::attach(
+            Arc::clone(&shared.world),
+            Arc::clone(&shared.memory),
+            Arc::clone(shared) as _,
+            Arc::clone(&shared.roots),
+            scan,
+        )
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &M {
+        &self.shared.model
+    }
+
+    /// The options that are in force, environment included.
+    #[must_use]
+    pub fn options(&self) -> &HeapOptions {
+        &self.shared.options
+    }
+
+    /// Which tracker the heap has, and why no better one.
+    #[must_use]
+    pub fn tracker(&self) -> &Selection {
+        &self.shared.memory.selection
+    }
+
+    /// A handle that keeps `object` alive until it is dropped.
+    #[must_use]
+    pub fn root(&self, object: ObjectRef) -> Root {
+        self.shared.roots.add(object)
+    }
+
+    /// Has `source` visited in every collection, until the registration is dropped.
+    pub fn add_root_source(&self, source: Arc<dyn RootSource>) -> Registration {
+        self.shared.roots.add_source(source)
+    }
+
+    /// Searches the words of some memory for references in every collection, until the
+    /// registration is dropped: anything that is the address of an object, or of a place inside
+    /// one, keeps it alive.
+    ///
+    /// # Safety
+    /// The addresses are readable until then, and written by mutators only.
+    pub unsafe fn add_root_range(&self, addresses: Range<usize>) -> Registration {
+        self.shared.roots.add_range(addresses)
+    }
+
+    /// What the heap has done and what it holds.
+    #[must_use]
+    pub fn stats(&self) -> HeapStats {
+        self.shared.stats()
+    }
+}
+
+impl<M> Drop for Heap<M> {
+    fn drop(&mut self) {
+        self.shared.sweeping.shut_down();
+        if let Some(sweeper) = self.sweeper.take() {
+            let result = sweeper.join();
+            debug_assert!(result.is_ok(), "the sweeper panicked");
+        }
+    }
+}
+
+impl<M> fmt::Debug for Heap<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heap").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl Sweeping {
+    /// Lets the sweeper begin.
+    pub(super) fn begin(&self) {
+        *self.lock() = true;
+        self.changed.notify_one();
+    }
+
+    fn shut_down(&self) {
+        let _wanted = self.lock();
+        self.shut_down.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Waits until there is something to sweep. False when the heap is going away.
+    fn wait(&self) -> bool {
+        let mut wanted = self.lock();
+        while !*wanted && !self.shut_down.load(Ordering::Relaxed) {
+            wanted = self.changed.wait(wanted).expect("no panic under the sweeper's lock");
+        }
+        *wanted = false;
+        !self.shut_down.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.wanted.lock().expect("no panic under the sweeper's lock")
+    }
+}
+
+/// Blocks to sweep before mutators get a chance at the lock.
+const BATCH: usize = 32;
+
+impl<M: ObjectModel> Shared<M> {
+    fn sweep_in_background(&self) {
+        while self.sweeping.wait() {
+            while !self.sweep_batch() {
+                std::thread::yield_now();
+            }
+            if let Ok(mut cycle) = self.cycle.try_lock() {
+                self.finish_sweep(&mut cycle);
+            }
+        }
+    }
+
+    fn sweep_batch(&self) -> bool {
+        self.memory.pool().sweep_some(BATCH, &self.memory.metadata)
+    }
+
+    /// Sweeps everything that is left, and sizes the heap by what is alive.
+    pub(super) fn finish_sweep(&self, cycle: &mut Cycle) {
+        while !self.sweep_batch() {}
+        let Some((allocated, since, collecting)) = cycle.unobserved.take() else { return };
+        let mut pool = self.memory.pool();
+        let live = pool.live_bytes();
+        cycle.balancer.observe((allocated, since), (live, collecting));
+        let target = match self.options.sizing {
+            Sizing::Fixed => self.options.limit,
+            Sizing::Balanced => cycle.balancer.target(live, self.options.limit),
+        };
+        pool.target = chunks_within(target).max(2);
+        drop(pool);
+        self.trigger.store(target.saturating_sub(live), Ordering::Relaxed);
+        self.lock_recorder().live_bytes = live;
+    }
+
+    pub(super) fn lock_recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().expect("no panic under the recorder's lock")
+    }
+}

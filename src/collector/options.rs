@@ -1,0 +1,183 @@
+//! What a heap is made with, from the program and from the environment.
+
+use crate::dirty::TrackerOptions;
+use crate::os::limits::available_memory;
+
+/// The environment variable with the heap limit: bytes, or with a suffix `k`, `m`, `g`.
+pub const MAX_HEAP_VARIABLE: &str = "STRANDLINE_MAX_HEAP";
+/// The environment variable with the number of marker threads.
+pub const MARKERS_VARIABLE: &str = "STRANDLINE_MARKERS";
+/// The environment variable that turns on the log: `1` for a line on standard error for each cycle.
+pub const LOG_VARIABLE: &str = "STRANDLINE_LOG";
+
+/// The smallest heap limit.
+const SMALLEST_LIMIT: usize = 8 << 20;
+
+/// How the size of the heap follows what is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sizing {
+    /// By the MemBalancer rule: room in proportion to the square root of live size times
+    /// allocation rate over collection speed, up to the limit.
+    #[default]
+    Balanced,
+    /// A collection only when the limit is reached.
+    Fixed,
+}
+
+/// What a heap is made with.
+///
+/// | variable | goes before | value |
+/// |---|---|---|
+/// | `STRANDLINE_MAX_HEAP` | [`limit`](Self::limit) | bytes, or with `k`, `m`, `g` |
+/// | `STRANDLINE_TRACKER` | [`tracker`](Self::tracker) | `auto`, `uffd`, `mprotect`, `cards`, `all-dirty` |
+/// | `STRANDLINE_MARKERS` | [`markers`](Self::markers) | 1 to 64 |
+/// | `STRANDLINE_LOG` | [`log`](Self::log) | `1` for a line for each cycle on standard error, `0` for none |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeapOptions {
+    /// Bytes that the heap may commit, metadata included. By default half of the memory that the
+    /// machine has or the control group allows. At least 8 MiB.
+    pub limit: usize,
+    /// How the size of the heap follows what is alive.
+    pub sizing: Sizing,
+    /// Threads that mark, 1 to 64. By default one for each processor, at most 4.
+    pub markers: usize,
+    /// Ask the kernel for huge pages.
+    pub huge_pages: bool,
+    /// How dirty pages are tracked.
+    pub tracker: TrackerOptions,
+    /// Check every collection: mark again with a simple marker, compare, and check all metadata.
+    /// Slow; a difference is a panic that says what is wrong where.
+    pub verify: bool,
+    /// Collect at every n-th allocation. Very slow; finds references that are not rooted.
+    pub stress: Option<u32>,
+    /// Write a line for each cycle to standard error.
+    pub log: bool,
+}
+
+impl Default for HeapOptions {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            limit: (available_memory() / 2).max(SMALLEST_LIMIT),
+            sizing: Sizing::default(),
+            markers: processors.min(4),
+            huge_pages: true,
+            tracker: TrackerOptions::default(),
+            verify: false,
+            stress: None,
+            log: false,
+        }
+    }
+}
+
+/// A setting that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// The limit is too small.
+    #[error("a heap limit of {0} bytes; it must be at least 8 MiB")]
+    Limit(usize),
+    /// The number of markers is out of range.
+    #[error("{0} marker threads; there must be 1 to 64")]
+    Markers(usize),
+    /// The stress interval is zero.
+    #[error("a stress interval of 0; 1 collects at every allocation, None never for stress")]
+    Stress,
+    /// A variable has a value that means nothing.
+    #[error("{variable}={value:?}: {wanted}")]
+    Variable {
+        /// The environment variable.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+}
+
+impl HeapOptions {
+    /// Applies the environment variables and checks the result.
+    pub(super) fn effective(
+        mut self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, OptionError> {
+        let parsed = |name, wanted, parse: fn(&str) -> Option<usize>| {
+            let Some(value) = variable(name).filter(|value| !value.is_empty()) else {
+                return Ok(None);
+            };
+            let parsed = parse(&value);
+            parsed.map(Some).ok_or(OptionError::Variable { variable: name, value, wanted })
+        };
+        let bytes = "bytes, or a number with the suffix k, m or g";
+        self.limit = parsed(MAX_HEAP_VARIABLE, bytes, parse_bytes)?.unwrap_or(self.limit);
+        let number = "a number of threads from 1 to 64";
+        let markers = parsed(MARKERS_VARIABLE, number, |text| text.parse().ok())?;
+        self.markers = markers.unwrap_or(self.markers);
+        let log = parsed(LOG_VARIABLE, "0 or 1", |text| text.parse().ok().filter(|&n| n < 2))?;
+        self.log = log.map_or(self.log, |log| log == 1);
+        self.check()
+    }
+
+    fn check(self) -> Result<Self, OptionError> {
+        if self.limit < SMALLEST_LIMIT {
+            return Err(OptionError::Limit(self.limit));
+        }
+        if !(1..=64).contains(&self.markers) {
+            return Err(OptionError::Markers(self.markers));
+        }
+        if self.stress == Some(0) {
+            return Err(OptionError::Stress);
+        }
+        Ok(self)
+    }
+}
+
+/// A number of bytes with an optional suffix of 1024s.
+fn parse_bytes(text: &str) -> Option<usize> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return None,
+    };
+    digits.parse::<usize>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &'static str) -> Result<HeapOptions, OptionError> {
+        HeapOptions::default().effective(|asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn variables_go_before_options() {
+        assert_eq!(with(MAX_HEAP_VARIABLE, "64m").unwrap().limit, 64 << 20);
+        assert_eq!(with(MAX_HEAP_VARIABLE, "2G").unwrap().limit, 2 << 30);
+        assert_eq!(with(MAX_HEAP_VARIABLE, "16777216").unwrap().limit, 16 << 20);
+        assert_eq!(with(MARKERS_VARIABLE, "3").unwrap().markers, 3);
+        assert!(with(LOG_VARIABLE, "1").unwrap().log);
+        assert_eq!(with(LOG_VARIABLE, "").unwrap(), HeapOptions::default());
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_with_the_reason() {
+        for (name, value) in [
+            (MAX_HEAP_VARIABLE, "lots"),
+            (MAX_HEAP_VARIABLE, "64q"),
+            (MAX_HEAP_VARIABLE, "99999999999g"),
+            (MARKERS_VARIABLE, "-1"),
+            (LOG_VARIABLE, "2"),
+        ] {
+            let error = with(name, value).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+        assert_eq!(with(MAX_HEAP_VARIABLE, "4k").unwrap_err(), OptionError::Limit(4096));
+        assert_eq!(with(MARKERS_VARIABLE, "65").unwrap_err(), OptionError::Markers(65));
+        let stress = HeapOptions { stress: Some(0), ..HeapOptions::default() };
+        assert_eq!(stress.effective(|_| None).unwrap_err(), OptionError::Stress);
+    }
+}

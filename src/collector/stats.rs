@@ -1,0 +1,121 @@
+//! What a heap has done: counts and histograms.
+
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::heap::Shared;
+use crate::mutator::TimeToSafepoint;
+
+/// What a heap has done and what it holds.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HeapStats {
+    /// Collections so far.
+    pub collections: u64,
+    /// Times that the world was stopped, in nanoseconds: from the request until it ran again.
+    pub pauses_ns: Histogram<u64>,
+    /// Times until the last thread was parked, in nanoseconds.
+    pub time_to_safepoint_ns: Histogram<u64>,
+    /// The longest of these, with the thread that was last.
+    pub slowest_safepoint: Option<TimeToSafepoint>,
+    /// Objects that the last collection found alive.
+    pub live_objects: usize,
+    /// Bytes that they occupy; known once the sweep after the collection is done.
+    pub live_bytes: usize,
+    /// Bytes that are committed for the heap, metadata included, now and at most so far.
+    pub committed_bytes: usize,
+    /// The most that was committed at any time.
+    pub peak_bytes: usize,
+    /// Bytes that may be committed.
+    pub limit_bytes: usize,
+}
+
+/// Collects the figures.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pauses_ns: Histogram<u64>,
+    time_to_safepoint_ns: Histogram<u64>,
+    slowest_safepoint: Option<TimeToSafepoint>,
+    live_objects: usize,
+    pub(super) live_bytes: usize,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        let histogram =
+            || Histogram::new(3).expect("three significant digits are within the library's bounds");
+        Self {
+            pauses_ns: histogram(),
+            time_to_safepoint_ns: histogram(),
+            slowest_safepoint: None,
+            live_objects: 0,
+            live_bytes: 0,
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Recorder {
+    pub(super) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint, live_objects: usize) {
+        self.pauses_ns += nanoseconds(pause);
+        self.time_to_safepoint_ns += nanoseconds(stop.time);
+        if self.slowest_safepoint.as_ref().is_none_or(|slowest| slowest.time < stop.time) {
+            self.slowest_safepoint = Some(stop);
+        }
+        self.live_objects = live_objects;
+    }
+}
+
+impl<M> Shared<M> {
+    pub(super) fn stats(&self) -> HeapStats {
+        use crate::sync::process::atomic::Ordering::Relaxed;
+        let (committed_bytes, limit_bytes) = self.memory.committed_and_limit();
+        let peak_bytes = self.memory.peak();
+        let recorder = self.recorder.lock().expect("no panic under the recorder's lock");
+        HeapStats {
+            collections: self.collections.load(Relaxed),
+            pauses_ns: recorder.pauses_ns.clone(),
+            time_to_safepoint_ns: recorder.time_to_safepoint_ns.clone(),
+            slowest_safepoint: recorder.slowest_safepoint.clone(),
+            live_objects: recorder.live_objects,
+            live_bytes: recorder.live_bytes,
+            committed_bytes,
+            peak_bytes,
+            limit_bytes,
+        }
+    }
+}
+
+impl fmt::Display for HeapStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        let ms = |ns: u64| ns as f64 / 1e6;
+        writeln!(
+            f,
+            "{} collections; {:.1} MiB in {} objects alive, {:.1} MiB committed of {:.1} (peak {:.1})",
+            self.collections,
+            mib(self.live_bytes),
+            self.live_objects,
+            mib(self.committed_bytes),
+            mib(self.limit_bytes),
+            mib(self.peak_bytes),
+        )?;
+        write!(
+            f,
+            "pauses: median {:.3} ms, p99 {:.3} ms, longest {:.3} ms",
+            ms(self.pauses_ns.value_at_quantile(0.5)),
+            ms(self.pauses_ns.value_at_quantile(0.99)),
+            ms(self.pauses_ns.max()),
+        )?;
+        if let Some(TimeToSafepoint { time, slowest: Some(thread) }) = &self.slowest_safepoint {
+            let ms = time.as_secs_f64() * 1e3;
+            write!(f, "; slowest safepoint {ms:.3} ms, by thread {thread:?}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The verifier: an independent look at what a collection did, with the world stopped.
+//!
+//! A marker as simple as can be (one stack, one bit for an object, no sharing, no prefetch) marks
+//! again from the same roots. The two sets of marks must be equal, and everything that is marked
+//! must be an object by the side metadata.
+
+use super::heap::Shared;
+use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, WORDS_PER_BLOCK};
+use crate::heap::{Bitmap, Content};
+use crate::mutator::{Local, Stopped, words};
+use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+use crate::sync::process::atomic::Ordering::Relaxed;
+
+/// Checks `marks` against a marking of its own, and the metadata of all blocks.
+///
+/// # Panics
+/// When something is wrong; the message says what and where.
+pub(super) fn verify<M: ObjectModel>(
+    shared: &Shared<M>,
+    stopped: &Stopped<'_, Local>,
+    marks: &Bitmap,
+) {
+    let seen = Bitmap::new(shared.memory.metadata.geometry.granules())
+        .expect("no memory for the verifier's marks");
+    let mut marker = SimpleMarker { shared, seen, stack: Vec::new() };
+    shared.find_roots(stopped, &mut |object| marker.push(object));
+    marker.mark();
+    compare(shared, &marker.seen, marks);
+    check_blocks(shared);
+}
+
+struct SimpleMarker<'a, M> {
+    shared: &'a Shared<M>,
+    seen: Bitmap,
+    stack: Vec<ObjectRef>,
+}
+
+impl<M: ObjectModel> SimpleMarker<'_, M> {
+    fn push(&mut self, object: ObjectRef) {
+        let memory = &self.shared.memory;
+        assert_eq!(
+            memory.resolve(object.address()),
+            Some(object),
+            "{object:?} is reachable and is not the start of an object"
+        );
+        if self.seen.set_shared(memory.metadata.geometry.granule(object.address())) {
+            self.stack.push(object);
+        }
+    }
+
+    fn mark(&mut self) {
+        while let Some(object) = self.stack.pop() {
+            let (kind, bytes) = self.shared.memory.describe(object);
+            match kind {
+                Kind::Leaf => {}
+                Kind::Conservative => {
+                    let range = object.address()..object.address() + bytes;
+                    let shared = self.shared;
+                    // SAFETY: the words of an object of this heap.
+                    unsafe {
+                        words(range, |word| {
+                            if let Some(object) = shared.memory.resolve(word) {
+                                self.push(object);
+                            }
+                        });
+                    }
+                }
+                Kind::Precise | Kind::External => {
+                    let shared = self.shared;
+                    // SAFETY: a reachable object of this heap with slots.
+                    unsafe { shared.model.trace(object, self) };
+                }
+            }
+        }
+    }
+}
+
+impl<M: ObjectModel> SlotVisitor for SimpleMarker<'_, M> {
+    fn visit(&mut self, slot: Slot) {
+        if let Some(object) = self.shared.model.decode(slot.load())
+            && self.shared.memory.metadata.geometry.contains(object.address())
+        {
+            self.push(object);
+        }
+    }
+}
+
+fn compare<M: ObjectModel>(shared: &Shared<M>, seen: &Bitmap, marks: &Bitmap) {
+    let geometry = shared.memory.metadata.geometry;
+    for (index, (seen, marked)) in seen.words().iter().zip(marks.words()).enumerate() {
+        let (seen, marked) = (seen.load(Relaxed), marked.load(Relaxed));
+        let bit = |bits: u64| geometry.granule_address(index * 64 + bits.trailing_zeros() as usize);
+        assert_eq!(seen & !marked, 0, "{:#x} is reachable and not marked", bit(seen & !marked));
+        assert_eq!(marked & !seen, 0, "{:#x} is marked and not reachable", bit(marked & !seen));
+    }
+}
+
+/// Starts and ends alternate in blocks of small objects, and unused blocks have neither.
+fn check_blocks<M: ObjectModel>(shared: &Shared<M>) {
+    let metadata = &shared.memory.metadata;
+    let chunks: Vec<_> = shared.memory.pool().chunks.in_use().map(|(chunk, _)| chunk).collect();
+    for block in
+        chunks.iter().flat_map(|chunk| chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK)
+    {
+        let words = block * WORDS_PER_BLOCK..(block + 1) * WORDS_PER_BLOCK;
+        let starts = metadata.starts.ones(words.clone());
+        let mut ends = metadata.ends.ones(words);
+        match metadata.content(block) {
+            Content::Large => assert_eq!(ends.next(), None, "an end in large block {block}"),
+            Content::Unused => {
+                assert_eq!(starts.chain(ends).next(), None, "an object in unused block {block}");
+            }
+            Content::Small(kind) => {
+                let mut free_from = block * GRANULES_PER_BLOCK;
+                for start in starts {
+                    let end = ends.next();
+                    assert!(
+                        start >= free_from && end.is_some_and(|end| end >= start),
+                        "{kind:?} block {block}: objects overlap at granule {start}, end {end:?}"
+                    );
+                    free_from = end.expect("checked above") + 1;
+                }
+                assert_eq!(ends.next(), None, "{kind:?} block {block}: an end without a start");
+            }
+        }
+    }
+}

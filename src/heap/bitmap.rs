@@ -1,0 +1,144 @@
+//! One bit for each granule of the heap, in memory of its own.
+
+use crate::os::OsError;
+use crate::os::memory::{self, Reservation};
+use crate::sync::process::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A table of words that starts as zeros and costs memory only where it was written.
+///
+/// # Threads
+/// The words are atomic and all accesses relaxed: who may write which word when is the business of
+/// the bitmap's owner.
+#[derive(Debug)]
+pub(crate) struct Bitmap {
+    words: &'static [AtomicU64],
+    /// Owns the memory that `words` points into; `words` must not outlive `self`.
+    _memory: Reservation,
+}
+
+impl Bitmap {
+    /// A bitmap of `bits` zeros.
+    pub(crate) fn new(bits: usize) -> Result<Self, OsError> {
+        let words = bits.div_ceil(64);
+        let memory = Reservation::new(words * size_of::<AtomicU64>(), size_of::<AtomicU64>())?;
+        // SAFETY: the reservation was made just now and is nobody else's.
+        unsafe { memory::commit(memory.range()) }?;
+        let pointer = memory.range().as_ptr().cast::<AtomicU64>();
+        // SAFETY: committed memory is zeroed, page-aligned and as long as that; it lives as long as
+        // `memory`, which is kept beside the slice, and the slice never leaves this struct but by
+        // borrows of `self`.
+        let words = unsafe { std::slice::from_raw_parts(pointer, words) };
+        Ok(Self { words, _memory: memory })
+    }
+
+    #[inline]
+    pub(crate) fn words(&self) -> &[AtomicU64] {
+        self.words
+    }
+
+    /// Whether the bit is set.
+    #[inline]
+    pub(crate) fn get(&self, bit: usize) -> bool {
+        self.words[bit / 64].load(Relaxed) >> (bit % 64) & 1 == 1
+    }
+
+    /// Sets a bit in a word that only the calling thread writes at this time.
+    #[inline]
+    pub(crate) fn set_owned(&self, bit: usize) {
+        let word = &self.words[bit / 64];
+        word.store(word.load(Relaxed) | 1 << (bit % 64), Relaxed);
+    }
+
+    /// Clears a bit in a word that only the calling thread writes at this time.
+    pub(crate) fn clear_owned(&self, bit: usize) {
+        let word = &self.words[bit / 64];
+        word.store(word.load(Relaxed) & !(1 << (bit % 64)), Relaxed);
+    }
+
+    /// Sets a bit while others may be setting their own. Returns whether it was clear.
+    #[inline]
+    pub(crate) fn set_shared(&self, bit: usize) -> bool {
+        let (word, mask) = (&self.words[bit / 64], 1 << (bit % 64));
+        word.load(Relaxed) & mask == 0 && word.fetch_or(mask, Relaxed) & mask == 0
+    }
+
+    /// The last set bit at or before `bit`, not before `first`.
+    pub(crate) fn last_set(&self, first: usize, bit: usize) -> Option<usize> {
+        let mut word = bit / 64;
+        let mut bits = self.words[word].load(Relaxed) & (!0 >> (63 - bit % 64));
+        while bits == 0 {
+            if word * 64 <= first {
+                return None;
+            }
+            word -= 1;
+            bits = self.words[word].load(Relaxed);
+        }
+        let found = word * 64 + 63 - bits.leading_zeros() as usize;
+        (found >= first).then_some(found)
+    }
+
+    /// The first set bit at or after `bit`, before `end`.
+    pub(crate) fn first_set(&self, bit: usize, end: usize) -> Option<usize> {
+        if bit >= end {
+            return None;
+        }
+        let mut word = bit / 64;
+        let mut bits = self.words[word].load(Relaxed) & (!0 << (bit % 64));
+        while bits == 0 {
+            word += 1;
+            if word * 64 >= end {
+                return None;
+            }
+            bits = self.words[word].load(Relaxed);
+        }
+        let found = word * 64 + bits.trailing_zeros() as usize;
+        (found < end).then_some(found)
+    }
+
+    /// The set bits of a range of whole words, in order.
+    pub(crate) fn ones(&self, words: std::ops::Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        words.flat_map(move |word| {
+            let mut bits = self.words[word].load(Relaxed);
+            std::iter::from_fn(move || {
+                let bit = (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)?;
+                bits &= bits - 1;
+                Some(bit)
+            })
+        })
+    }
+
+    /// Clears a range of whole words.
+    pub(crate) fn clear_words(&self, words: std::ops::Range<usize>) {
+        self.words[words].iter().for_each(|word| word.store(0, Relaxed));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_neighbours_across_words_and_within_bounds() {
+        let bitmap = Bitmap::new(1000).unwrap();
+        for bit in [3, 64, 700] {
+            bitmap.set_owned(bit);
+        }
+        assert_eq!(bitmap.last_set(0, 63), Some(3));
+        assert_eq!(bitmap.last_set(4, 63), None);
+        assert_eq!(bitmap.last_set(0, 699), Some(64));
+        assert_eq!(bitmap.last_set(0, 700), Some(700));
+        assert_eq!(bitmap.first_set(4, 1000), Some(64));
+        assert_eq!(bitmap.first_set(65, 700), None);
+        assert_eq!(bitmap.first_set(65, 701), Some(700));
+        assert_eq!(bitmap.ones(0..12).collect::<Vec<_>>(), [3, 64, 700]);
+    }
+
+    #[test]
+    fn setting_a_shared_bit_tells_who_was_first() {
+        let bitmap = Bitmap::new(64).unwrap();
+        assert!(bitmap.set_shared(5));
+        assert!(!bitmap.set_shared(5));
+        bitmap.clear_owned(5);
+        assert!(bitmap.set_shared(5));
+    }
+}

@@ -1,0 +1,251 @@
+//! Chunks: committing them, watching them, and giving them back.
+
+use std::collections::BTreeSet;
+
+use super::geometry::{BLOCKS_PER_CHUNK, Geometry};
+use crate::dirty::{TrackError, Tracker};
+use crate::os::memory::{self, Advice};
+use crate::os::{OsError, PageRange};
+
+/// What the objects of a chunk want of the tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Watch {
+    /// They have slots: writes to them must be seen.
+    Watched = 0,
+    /// They have none: watching them would cost faults for nothing.
+    Unwatched = 1,
+}
+
+/// What a chunk is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Nothing; it has no memory.
+    Uncommitted,
+    /// Nothing; it has memory, for how many collections already.
+    Idle(u8),
+    /// Blocks of small objects.
+    Blocks(Watch),
+    /// Large objects.
+    Large(Watch),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chunk {
+    pub(crate) state: Use,
+    /// Blocks that are free (where the chunk has blocks), one bit each.
+    pub(crate) free: u32,
+    /// Blocks whose memory is known to be zero.
+    pub(crate) zero: u32,
+    watched: bool,
+}
+
+const ALL_BLOCKS: u32 = !0;
+const _: () = assert!(BLOCKS_PER_CHUNK == u32::BITS as usize);
+
+/// Why there is no chunk.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoChunk {
+    /// The number of chunks that may be committed is reached.
+    #[error("the heap limit is reached")]
+    Limit,
+    /// No run of adjacent chunks is long enough.
+    #[error("the reserved address range has no {0} adjacent free chunks")]
+    Fragmented(usize),
+    #[error(transparent)]
+    Os(#[from] OsError),
+    #[error(transparent)]
+    Track(#[from] TrackError),
+}
+
+/// Collections that an idle chunk survives before its memory goes back to the system.
+const IDLE_COLLECTIONS: u8 = 3;
+
+/// All chunks of a heap. Used under the pool's lock.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    geometry: Geometry,
+    chunks: Vec<Chunk>,
+    /// Chunks without memory, and with memory but without use. Watched chunks are taken from the
+    /// low end and others from the high end, so that either kind is one run for the kernel.
+    uncommitted: BTreeSet<usize>,
+    idle: BTreeSet<usize>,
+    committed: usize,
+    peak: usize,
+    huge_pages: bool,
+}
+
+impl Chunks {
+    pub(crate) fn new(geometry: Geometry, huge_pages: bool) -> Self {
+        let chunk = Chunk { state: Use::Uncommitted, free: 0, zero: 0, watched: false };
+        Self {
+            geometry,
+            chunks: vec![chunk; geometry.chunks()],
+            uncommitted: (0..geometry.chunks()).collect(),
+            idle: BTreeSet::new(),
+            committed: 0,
+            peak: 0,
+            huge_pages,
+        }
+    }
+
+    pub(crate) fn committed(&self) -> usize {
+        self.committed
+    }
+
+    pub(crate) fn peak(&self) -> usize {
+        self.peak
+    }
+
+    pub(crate) fn get(&self, chunk: usize) -> &Chunk {
+        &self.chunks[chunk]
+    }
+
+    pub(crate) fn get_mut(&mut self, chunk: usize) -> &mut Chunk {
+        &mut self.chunks[chunk]
+    }
+
+    /// The chunks that are in use, with what for.
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = (usize, Use)> + '_ {
+        let states = self.chunks.iter().map(|chunk| chunk.state).enumerate();
+        states.filter(|(_, state)| matches!(state, Use::Blocks(_) | Use::Large(_)))
+    }
+
+    /// A chunk that is committed and idle.
+    pub(crate) fn take_idle(
+        &mut self,
+        watch: Watch,
+        state: Use,
+        tracker: &Tracker,
+    ) -> Result<Option<usize>, NoChunk> {
+        let Some(chunk) = nearest(&self.idle, watch) else { return Ok(None) };
+        self.set_watched(chunk, watch, tracker)?;
+        self.idle.remove(&chunk);
+        self.begin(chunk, state);
+        Ok(Some(chunk))
+    }
+
+    /// `count` adjacent chunks, as long as no more than `limit` are committed then.
+    pub(crate) fn take_run(
+        &mut self,
+        count: usize,
+        watch: Watch,
+        state: Use,
+        limit: usize,
+        tracker: &Tracker,
+    ) -> Result<usize, NoChunk> {
+        let first = self.find_run(count, watch).ok_or(NoChunk::Fragmented(count))?;
+        let run = first..first + count;
+        let new = run.clone().filter(|chunk| self.uncommitted.contains(chunk)).count();
+        if self.committed + new > limit {
+            return Err(NoChunk::Limit);
+        }
+        for chunk in run {
+            if self.uncommitted.contains(&chunk) {
+                self.commit(chunk)?;
+            }
+            self.set_watched(chunk, watch, tracker)?;
+            self.idle.remove(&chunk);
+            self.begin(chunk, state);
+        }
+        Ok(first)
+    }
+
+    /// Ends the use of a chunk. It keeps its memory for a while.
+    pub(crate) fn release(&mut self, chunk: usize) {
+        self.chunks[chunk].state = Use::Idle(0);
+        self.idle.insert(chunk);
+    }
+
+    /// After a collection: what has been idle for some goes back to the system.
+    pub(crate) fn age(&mut self, tracker: &Tracker) -> Result<(), NoChunk> {
+        for chunk in self.idle.clone() {
+            match &mut self.chunks[chunk].state {
+                Use::Idle(age) if *age < IDLE_COLLECTIONS => *age += 1,
+                _ => self.decommit(chunk, tracker)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every idle chunk back to the system now.
+    pub(crate) fn trim(&mut self, tracker: &Tracker) -> Result<(), NoChunk> {
+        self.idle.clone().into_iter().try_for_each(|chunk| self.decommit(chunk, tracker))
+    }
+
+    fn begin(&mut self, chunk: usize, state: Use) {
+        self.chunks[chunk].state = state;
+        self.chunks[chunk].free = ALL_BLOCKS;
+    }
+
+    fn range(&self, chunk: usize) -> PageRange {
+        self.geometry.chunk_range(chunk, 1)
+    }
+
+    fn commit(&mut self, chunk: usize) -> Result<(), NoChunk> {
+        let range = self.range(chunk);
+        // SAFETY: the chunk lies in the heap's own reservation and nobody uses it.
+        unsafe { memory::commit(range) }?;
+        let advice = if self.huge_pages { Advice::HugePages } else { Advice::BasePages };
+        // SAFETY: as above. A kernel without huge pages refuses the advice, which changes nothing.
+        let _ = unsafe { memory::advise(range, advice) };
+        self.uncommitted.remove(&chunk);
+        self.idle.insert(chunk);
+        self.chunks[chunk] =
+            Chunk { state: Use::Idle(0), free: 0, zero: ALL_BLOCKS, watched: false };
+        self.committed += 1;
+        self.peak = self.peak.max(self.committed);
+        Ok(())
+    }
+
+    fn decommit(&mut self, chunk: usize, tracker: &Tracker) -> Result<(), NoChunk> {
+        self.set_watched(chunk, Watch::Unwatched, tracker)?;
+        // SAFETY: an idle chunk of the heap's own reservation has no object that is reachable.
+        unsafe { memory::decommit(self.range(chunk)) }?;
+        self.idle.remove(&chunk);
+        self.uncommitted.insert(chunk);
+        self.chunks[chunk].state = Use::Uncommitted;
+        self.committed -= 1;
+        Ok(())
+    }
+
+    fn set_watched(
+        &mut self,
+        chunk: usize,
+        watch: Watch,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let range = self.range(chunk);
+        match (watch, self.chunks[chunk].watched) {
+            // SAFETY: the chunk is committed, belongs to the heap's own reservation, and is
+            // unregistered here before it is decommitted.
+            (Watch::Watched, false) => unsafe { tracker.register(range) }?,
+            (Watch::Unwatched, true) => tracker.unregister(range)?,
+            _ => return Ok(()),
+        }
+        self.chunks[chunk].watched = watch == Watch::Watched;
+        Ok(())
+    }
+
+    /// The first of `count` adjacent chunks without use, from the end that suits `watch`.
+    fn find_run(&self, count: usize, watch: Watch) -> Option<usize> {
+        let available =
+            |&chunk: &usize| matches!(self.chunks[chunk].state, Use::Uncommitted | Use::Idle(_));
+        let mut length = 0;
+        let mut extends = |chunk: usize| {
+            length = if available(&chunk) { length + 1 } else { 0 };
+            length == count
+        };
+        match watch {
+            Watch::Watched => (0..self.chunks.len()).find(|&c| extends(c)).map(|c| c + 1 - count),
+            Watch::Unwatched => (0..self.chunks.len()).rev().find(|&chunk| extends(chunk)),
+        }
+    }
+}
+
+fn nearest(chunks: &BTreeSet<usize>, watch: Watch) -> Option<usize> {
+    match watch {
+        Watch::Watched => chunks.first().copied(),
+        Watch::Unwatched => chunks.last().copied(),
+    }
+}

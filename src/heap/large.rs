@@ -1,0 +1,183 @@
+//! The large-object space: runs of pages for objects over 8 KiB.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::geometry::CHUNK;
+use crate::object::Kind;
+
+/// A large object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LargeObject {
+    /// Its first byte.
+    pub(crate) start: usize,
+    /// Its size as it was asked for, rounded up to granules.
+    pub(crate) bytes: usize,
+    pub(crate) kind: Kind,
+}
+
+/// Free runs of pages, by address and by length. Adjacent runs are one.
+#[derive(Debug, Default)]
+struct FreeRuns {
+    by_start: BTreeMap<usize, usize>,
+    by_length: BTreeSet<(usize, usize)>,
+}
+
+impl FreeRuns {
+    fn insert(&mut self, mut start: usize, mut bytes: usize) {
+        if let Some((&before, &length)) = self.by_start.range(..start).next_back()
+            && before + length == start
+        {
+            self.remove(before, length);
+            (start, bytes) = (before, length + bytes);
+        }
+        if let Some(&length) = self.by_start.get(&(start + bytes)) {
+            self.remove(start + bytes, length);
+            bytes += length;
+        }
+        self.by_start.insert(start, bytes);
+        self.by_length.insert((bytes, start));
+    }
+
+    fn remove(&mut self, start: usize, bytes: usize) {
+        self.by_start.remove(&start);
+        self.by_length.remove(&(bytes, start));
+    }
+
+    /// Takes `bytes` from the shortest run that has them, the lowest of these.
+    fn take(&mut self, bytes: usize) -> Option<usize> {
+        let &(length, start) = self.by_length.range((bytes, 0)..).next()?;
+        self.remove(start, length);
+        if length > bytes {
+            self.insert(start + bytes, length - bytes);
+        }
+        Some(start)
+    }
+
+    /// Takes the whole chunks out of the run that has `start`.
+    fn take_chunks(&mut self, start: usize) -> Option<std::ops::Range<usize>> {
+        let (&start, &bytes) = self.by_start.range(..=start).next_back()?;
+        let (first, last) = (start.next_multiple_of(CHUNK), (start + bytes) / CHUNK * CHUNK);
+        if first >= last {
+            return None;
+        }
+        self.remove(start, bytes);
+        if start < first {
+            self.insert(start, first - start);
+        }
+        if last < start + bytes {
+            self.insert(last, start + bytes - last);
+        }
+        Some(first..last)
+    }
+}
+
+/// The large objects of a heap and the room between them. Used under the pool's lock.
+#[derive(Debug, Default)]
+pub(crate) struct LargeSpace {
+    objects: BTreeMap<usize, LargeObject>,
+    /// Runs in watched and in unwatched chunks.
+    free: [FreeRuns; 2],
+    bytes: usize,
+}
+
+impl LargeSpace {
+    /// Bytes of pages that objects occupy.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn objects(&self) -> impl Iterator<Item = LargeObject> + '_ {
+        self.objects.values().copied()
+    }
+
+    /// The object that `address` points to or into.
+    pub(crate) fn find(&self, address: usize) -> Option<LargeObject> {
+        let (_, &object) = self.objects.range(..=address).next_back()?;
+        (address < object.start + object.bytes).then_some(object)
+    }
+
+    /// Room for an object, if there is any. `pages` is its size in bytes, rounded up to pages.
+    pub(crate) fn allocate(
+        &mut self,
+        watch: super::chunks::Watch,
+        kind: Kind,
+        bytes: usize,
+        pages: usize,
+    ) -> Option<LargeObject> {
+        let start = self.free[watch as usize].take(pages)?;
+        let object = LargeObject { start, bytes, kind };
+        self.objects.insert(start, object);
+        self.bytes += pages;
+        Some(object)
+    }
+
+    /// Adds chunks to the room.
+    pub(crate) fn add_room(&mut self, watch: super::chunks::Watch, start: usize, bytes: usize) {
+        self.free[watch as usize].insert(start, bytes);
+    }
+
+    /// Frees an object; returns the addresses of chunks that are free now.
+    pub(crate) fn free(
+        &mut self,
+        watch: super::chunks::Watch,
+        object: LargeObject,
+        pages: usize,
+    ) -> Option<std::ops::Range<usize>> {
+        self.objects.remove(&object.start).expect("freed once");
+        self.bytes -= pages;
+        let free = &mut self.free[watch as usize];
+        free.insert(object.start, pages);
+        free.take_chunks(object.start)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::chunks::Watch;
+    use super::*;
+
+    const PAGE: usize = 4096;
+    const BASE: usize = 16 * CHUNK;
+
+    fn space() -> LargeSpace {
+        let mut space = LargeSpace::default();
+        space.add_room(Watch::Watched, BASE, CHUNK);
+        space.add_room(Watch::Watched, BASE + CHUNK, CHUNK);
+        space
+    }
+
+    fn allocate(space: &mut LargeSpace, pages: usize) -> Option<LargeObject> {
+        space.allocate(Watch::Watched, Kind::Precise, pages * PAGE - 16, pages * PAGE)
+    }
+
+    #[test]
+    fn adjacent_chunks_are_one_run() {
+        let mut space = space();
+        let object = allocate(&mut space, 2 * CHUNK / PAGE).unwrap();
+        assert_eq!(object.start, BASE);
+        assert!(allocate(&mut space, 1).is_none());
+        assert_eq!(space.free(Watch::Watched, object, 2 * CHUNK), Some(BASE..BASE + 2 * CHUNK));
+        assert!(allocate(&mut space, 1).is_none(), "its chunks have been given back");
+    }
+
+    #[test]
+    fn the_best_fit_is_taken_and_neighbours_coalesce() {
+        let mut space = space();
+        let objects: Vec<_> = (0..4).map(|_| allocate(&mut space, 10).unwrap()).collect();
+        assert_eq!(space.free(Watch::Watched, objects[1], 10 * PAGE), None);
+        assert_eq!(allocate(&mut space, 10).unwrap().start, objects[1].start);
+        space.free(Watch::Watched, objects[2], 10 * PAGE);
+        let object = allocate(&mut space, 10).unwrap();
+        assert_eq!(object.start, objects[2].start);
+    }
+
+    #[test]
+    fn interior_addresses_find_the_object_and_slack_does_not() {
+        let mut space = space();
+        let object = allocate(&mut space, 3).unwrap();
+        let last = object.start + object.bytes - 1;
+        assert_eq!(space.find(last).unwrap().start, object.start);
+        assert!(space.find(last + 1).is_none());
+        assert!(space.find(BASE - 1).is_none());
+    }
+}

@@ -1,0 +1,156 @@
+//! A heap's memory as one thing: reservation, metadata, tracker and pool.
+
+use crate::dirty::{SelectError, Selection, Tracker, TrackerOptions};
+use crate::object::{Kind, ObjectRef};
+use crate::os::OsError;
+use crate::os::memory::Reservation;
+use crate::sync::process::{Mutex, MutexGuard};
+
+use super::chunks::{Chunks, NoChunk};
+use super::geometry::{CHUNK, GRANULE, Geometry, LARGEST_SMALL};
+use super::large::LargeObject;
+use super::metadata::{Content, Metadata};
+use super::pool::{Grant, Pool};
+
+/// What a heap's memory is made with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryOptions {
+    /// Bytes that the heap may commit, metadata included.
+    pub(crate) limit: usize,
+    /// Bytes that it may commit before the first collection.
+    pub(crate) initial: usize,
+    pub(crate) huge_pages: bool,
+    pub(crate) tracker: TrackerOptions,
+}
+
+/// Why a heap's memory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MemoryError {
+    #[error(transparent)]
+    Os(#[from] OsError),
+    #[error(transparent)]
+    Tracker(#[from] SelectError),
+}
+
+/// Address space that is reserved for each byte that may be committed, so that runs of chunks for
+/// large objects can be found.
+const RESERVED_PER_COMMITTED: usize = 3;
+
+/// The memory of one heap.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) metadata: Metadata,
+    /// Dropped before the reservation that it watches.
+    pub(crate) selection: Selection,
+    pool: Mutex<Pool>,
+    _reservation: Reservation,
+}
+
+impl Memory {
+    pub(crate) fn new(options: &MemoryOptions) -> Result<Self, MemoryError> {
+        let limit = chunks_within(options.limit).max(2);
+        let reserved = (limit * RESERVED_PER_COMMITTED + 8) * CHUNK;
+        let reservation = Reservation::new(reserved, CHUNK)?;
+        let geometry = Geometry::new(reservation.range());
+        let selection = Selection::open(reservation.range(), &options.tracker)?;
+        let chunks = Chunks::new(geometry, options.huge_pages);
+        let target = chunks_within(options.initial).clamp(2, limit);
+        Ok(Self {
+            metadata: Metadata::new(geometry)?,
+            selection,
+            pool: Mutex::new(Pool::new(chunks, target, limit)),
+            _reservation: reservation,
+        })
+    }
+
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.selection.tracker
+    }
+
+    /// The pool, locked. A panic of another holder is not survived.
+    pub(crate) fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().expect("a thread panicked while it held the heap's pool")
+    }
+
+    /// A block for small objects.
+    pub(crate) fn take_block(&self, kind: Kind, granules: usize) -> Result<Grant, NoChunk> {
+        self.pool().take(kind, granules, &self.metadata, self.tracker())
+    }
+
+    /// A large object, zeroed.
+    pub(crate) fn take_large(&self, kind: Kind, bytes: usize) -> Result<LargeObject, NoChunk> {
+        let (object, zero) = self.pool().take_large(kind, bytes, &self.metadata, self.tracker())?;
+        if !zero {
+            // SAFETY: the pages were free until now and the caller is the only one to know them.
+            unsafe { zero_bytes(object.start, bytes) };
+        }
+        Ok(object)
+    }
+
+    /// Bytes that are committed and that may be, metadata included.
+    pub(crate) fn committed_and_limit(&self) -> (usize, usize) {
+        let pool = self.pool();
+        let bytes = |chunks| chunks * (CHUNK + Metadata::bytes_per_chunk());
+        (bytes(pool.chunks.committed()), bytes(pool.limit))
+    }
+
+    /// The object that `address` points to or into, if there is one.
+    ///
+    /// Exact only when every block is swept: the starts of dead objects are stale until then.
+    pub(crate) fn resolve(&self, address: usize) -> Option<ObjectRef> {
+        if !self.metadata.geometry.contains(address) {
+            return None;
+        }
+        let start = match self.metadata.content(self.metadata.geometry.block(address)) {
+            Content::Unused => None,
+            Content::Small(_) => self.metadata.resolve_small(address),
+            Content::Large => self.pool().large.find(address).map(|object| object.start),
+        };
+        start.map(ObjectRef::at)
+    }
+
+    /// The most bytes that were committed at any time, metadata included.
+    pub(crate) fn peak(&self) -> usize {
+        self.pool().chunks.peak() * (CHUNK + Metadata::bytes_per_chunk())
+    }
+
+    /// The large object that starts at `address`.
+    pub(crate) fn large_object(&self, address: usize) -> LargeObject {
+        let object = self.pool().large.find(address);
+        object.filter(|o| o.start == address).expect("a reference to the start of a large object")
+    }
+
+    /// Kind and size in bytes (in whole granules) of an object.
+    pub(crate) fn describe(&self, object: ObjectRef) -> (Kind, usize) {
+        let address = object.address();
+        match self.metadata.content(self.metadata.geometry.block(address)) {
+            Content::Small(kind) => (kind, self.metadata.small_size(address)),
+            Content::Large => {
+                let object = self.pool().large.find(address).expect("it is an object");
+                (object.kind, object.bytes)
+            }
+            Content::Unused => panic!("{object:?} is not an object of this heap"),
+        }
+    }
+}
+
+/// The number of chunks that, with their metadata, take up to `bytes`.
+pub(crate) fn chunks_within(bytes: usize) -> usize {
+    bytes / (CHUNK + Metadata::bytes_per_chunk())
+}
+
+/// Whether an object of that size lives in the large-object space.
+pub(crate) const fn is_large(bytes: usize) -> bool {
+    bytes > LARGEST_SMALL
+}
+
+/// Clears memory of the heap.
+///
+/// # Safety
+/// The bytes are committed, in whole granules, and the caller's own.
+pub(crate) unsafe fn zero_bytes(address: usize, bytes: usize) {
+    debug_assert!(address.is_multiple_of(GRANULE) && bytes.is_multiple_of(GRANULE));
+    let pointer = std::ptr::with_exposed_provenance_mut::<u8>(address);
+    // SAFETY: the caller owns these bytes.
+    unsafe { pointer.write_bytes(0, bytes) };
+}

@@ -1,0 +1,139 @@
+//! Everything that the heap knows about its memory, in memory of its own.
+//!
+//! Found by shift and add. Density decides speed: a marker's random accesses go to the mark bits,
+//! which are 1/128 of the objects and stay in cache where marks in headers would not.
+
+use super::bitmap::Bitmap;
+use super::extents::Occupied;
+use super::geometry::{GRANULE, Geometry, WORDS_PER_BLOCK};
+use crate::object::Kind;
+use crate::os::OsError;
+use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::process::zeroed_bytes;
+
+/// What is in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Nothing.
+    Unused,
+    /// Small objects of one kind.
+    Small(Kind),
+    /// A part of the large-object space, for objects with or without slots.
+    Large,
+}
+
+/// The side metadata of one heap.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    pub(crate) geometry: Geometry,
+    /// A bit for the first granule of every object.
+    pub(crate) starts: Bitmap,
+    /// A bit for the last granule of every small object.
+    pub(crate) ends: Bitmap,
+    /// Two, so that a full collection builds the new set beside the old.
+    marks: [Bitmap; 2],
+    /// Which of them the last collection filled (the objects that it found).
+    second_is_current: AtomicBool,
+    /// For each block, its [`Content`].
+    contents: Box<[AtomicU8]>,
+    /// For each block, whether anything was allocated into it since the last cycle. In a table of
+    /// its own, one byte for 64 KiB, so that asking stays in L1.
+    ages: Box<[AtomicU8]>,
+}
+
+const UNUSED: u8 = 0;
+const LARGE: u8 = u8::MAX;
+
+impl Metadata {
+    pub(crate) fn new(geometry: Geometry) -> Result<Self, OsError> {
+        let bitmap = || Bitmap::new(geometry.granules());
+        Ok(Self {
+            geometry,
+            starts: bitmap()?,
+            ends: bitmap()?,
+            marks: [bitmap()?, bitmap()?],
+            second_is_current: AtomicBool::new(false),
+            contents: zeroed_bytes(geometry.blocks()),
+            ages: zeroed_bytes(geometry.blocks()),
+        })
+    }
+
+    /// The marks of the last finished collection.
+    pub(crate) fn current_marks(&self) -> &Bitmap {
+        &self.marks[usize::from(self.second_is_current.load(Ordering::Acquire))]
+    }
+
+    /// The marks that a full collection is filling.
+    pub(crate) fn next_marks(&self) -> &Bitmap {
+        &self.marks[usize::from(!self.second_is_current.load(Ordering::Acquire))]
+    }
+
+    /// Makes the next marks the current ones. The world is stopped.
+    pub(crate) fn flip_marks(&self) {
+        self.second_is_current.fetch_xor(true, Ordering::AcqRel);
+    }
+
+    #[inline]
+    pub(crate) fn content(&self, block: usize) -> Content {
+        match self.contents[block].load(Ordering::Acquire) {
+            UNUSED => Content::Unused,
+            LARGE => Content::Large,
+            small => Content::Small(Kind::from_index(small - 1)),
+        }
+    }
+
+    pub(crate) fn set_content(&self, block: usize, content: Content) {
+        let byte = match content {
+            Content::Unused => UNUSED,
+            Content::Large => LARGE,
+            Content::Small(kind) => kind as u8 + 1,
+        };
+        self.contents[block].store(byte, Ordering::Release);
+    }
+
+    /// Whether anything was allocated into the block since the last cycle.
+    #[inline]
+    pub(crate) fn is_young(&self, block: usize) -> bool {
+        self.ages[block].load(Ordering::Relaxed) != 0
+    }
+
+    /// Set before the first object of the block can be published, cleared in a stop after every
+    /// mutator has retired its buffers.
+    pub(crate) fn set_young(&self, block: usize, young: bool) {
+        self.ages[block].store(u8::from(young), Ordering::Relaxed);
+    }
+
+    /// Removes the unmarked objects of a block of small objects.
+    pub(crate) fn sweep(&self, block: usize) -> Occupied {
+        let first_word = block * WORDS_PER_BLOCK;
+        Occupied::sweep(first_word, &self.starts, &self.ends, self.current_marks())
+    }
+
+    /// The granules that the objects of a block of small objects occupy.
+    pub(crate) fn occupied(&self, block: usize) -> Occupied {
+        Occupied::read(block * WORDS_PER_BLOCK, &self.starts, &self.ends)
+    }
+
+    /// The size in bytes of the small object at `address`, rounded up to granules.
+    #[inline]
+    pub(crate) fn small_size(&self, address: usize) -> usize {
+        let first = self.geometry.granule(address);
+        let block_end = (first / (WORDS_PER_BLOCK * 64) + 1) * WORDS_PER_BLOCK * 64;
+        let last = self.ends.first_set(first, block_end).expect("every small object has an end");
+        (last - first + 1) * GRANULE
+    }
+
+    /// The start of the small object that `address` points into.
+    pub(crate) fn resolve_small(&self, address: usize) -> Option<usize> {
+        let granule = self.geometry.granule(address);
+        let block_start = granule - granule % (WORDS_PER_BLOCK * 64);
+        let start = self.geometry.granule_address(self.starts.last_set(block_start, granule)?);
+        (address < start + self.small_size(start)).then_some(start)
+    }
+
+    /// Bytes of side metadata for each chunk of heap that is in use.
+    pub(crate) const fn bytes_per_chunk() -> usize {
+        use super::geometry::{BLOCKS_PER_CHUNK, CHUNK};
+        4 * CHUNK / GRANULE / 8 + 2 * BLOCKS_PER_CHUNK
+    }
+}

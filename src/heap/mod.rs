@@ -1,0 +1,23 @@
+//! The heap's memory: addresses and bytes, and nothing of cycles.
+//!
+//! - [`geometry`]: chunks, blocks, granules, and the arithmetic between them;
+//! - [`bitmap`], [`extents`], [`metadata`]: what is known of each granule and block;
+//! - [`chunks`], [`pool`], [`large`]: who uses which memory;
+//! - [`memory`]: all of it as one thing.
+
+mod bitmap;
+mod chunks;
+mod extents;
+pub(crate) mod geometry;
+mod large;
+mod memory;
+mod metadata;
+mod pool;
+
+pub(crate) use bitmap::Bitmap;
+pub(crate) use chunks::NoChunk;
+pub(crate) use extents::Occupied;
+pub(crate) use large::LargeObject;
+pub(crate) use memory::{Memory, MemoryError, MemoryOptions, chunks_within, is_large, zero_bytes};
+pub(crate) use metadata::{Content, Metadata};
+pub(crate) use pool::{Grant, Pool};

@@ -1,0 +1,325 @@
+//! Blocks: which are free, partly free, or still to be swept; and who gets which.
+//!
+//! The order in which a block is looked for follows page purity: a page with young objects only
+//! costs a minor collection nothing, one that mixes young and old costs a fault and a rescan. So
+//! whole chunks come first, then free blocks, then the emptiest blocks.
+//!
+//! ```text
+//!               take                    retire                collection
+//!   free  ──────────────────▶  owned  ──────────▶  (no list) ───────────▶ unswept
+//!    ▲                           ▲                                          │
+//!    │ no live object            └────────── partial ◀──────── sweep ───────┤
+//!    └──────────────────────────────────────────────────────────────────────┘
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::chunks::{Chunks, NoChunk, Use, Watch};
+use super::extents::Occupied;
+use super::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, WORDS_PER_BLOCK};
+use super::large::{LargeObject, LargeSpace};
+use super::metadata::{Content, Metadata};
+use crate::dirty::Tracker;
+use crate::object::Kind;
+use crate::os::page_size;
+
+/// A block that was handed to a mutator.
+pub(crate) struct Grant {
+    pub(crate) block: usize,
+    pub(crate) occupied: Occupied,
+    /// Whether its free granules are known to be zero.
+    pub(crate) zero: bool,
+}
+
+/// Swept blocks with room, by how full they are: the emptiest first.
+type Partial = [Vec<usize>; 4];
+
+/// Blocks to sweep for one that is wanted, before looking elsewhere.
+const SWEEPS_PER_TAKE: usize = 16;
+
+/// The memory of a heap that is not owned by a mutator. Lives under one lock.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) chunks: Chunks,
+    pub(crate) large: LargeSpace,
+    /// For watched and unwatched blocks: the chunk that blocks are being taken from, and the other
+    /// chunks that have free ones.
+    filling: [Option<usize>; 2],
+    open: [BTreeSet<usize>; 2],
+    partial: [Partial; Kind::COUNT],
+    unswept: [Vec<usize>; Kind::COUNT],
+    large_unswept: bool,
+    /// Chunks whose marks of the collection before are still to be cleared.
+    stale_marks: Vec<usize>,
+    /// Chunks that may be committed for now, and at all.
+    pub(crate) target: usize,
+    pub(crate) limit: usize,
+    /// Granules that survived in the blocks swept since the last collection.
+    live_granules: usize,
+}
+
+impl Pool {
+    pub(crate) fn new(chunks: Chunks, target: usize, limit: usize) -> Self {
+        Self {
+            chunks,
+            large: LargeSpace::default(),
+            filling: [None; 2],
+            open: Default::default(),
+            partial: Default::default(),
+            unswept: Default::default(),
+            large_unswept: false,
+            stale_marks: Vec::new(),
+            target,
+            limit,
+            live_granules: 0,
+        }
+    }
+
+    /// A block with room for objects of `kind`, with a hole of at least `granules`.
+    pub(crate) fn take(
+        &mut self,
+        kind: Kind,
+        granules: usize,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<Grant, NoChunk> {
+        let watch = watch(kind);
+        let grant = if let Some(block) = self.free_block(watch, metadata, tracker)? {
+            self.grant_free(block, kind, metadata)
+        } else {
+            match self.commit_chunk(watch, tracker) {
+                Ok(chunk) => {
+                    self.filling[watch as usize] = Some(chunk);
+                    let block = self.pop_block(watch).expect("the chunk is new");
+                    self.grant_free(block, kind, metadata)
+                }
+                Err(error) => self.grant_partial(kind, granules, metadata).ok_or(error)?,
+            }
+        };
+        metadata.set_young(grant.block, true);
+        Ok(grant)
+    }
+
+    /// A block without objects that needs no more memory.
+    fn free_block(
+        &mut self,
+        watch: Watch,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<Option<usize>, NoChunk> {
+        if let Some(block) = self.pop_block(watch) {
+            return Ok(Some(block));
+        }
+        if let Some(chunk) = self.chunks.take_idle(watch, Use::Blocks(watch), tracker)? {
+            self.filling[watch as usize] = Some(chunk);
+            return Ok(self.pop_block(watch));
+        }
+        for _ in 0..SWEEPS_PER_TAKE {
+            if let Some(chunk) = self.open[watch as usize].pop_first() {
+                self.filling[watch as usize] = Some(chunk);
+                return Ok(self.pop_block(watch));
+            }
+            let kinds = Kind::ALL.into_iter().filter(|&kind| self::watch(kind) == watch);
+            let Some(block) = kinds.into_iter().find_map(|k| self.unswept[k as usize].pop()) else {
+                break;
+            };
+            self.sweep(block, metadata);
+        }
+        Ok(None)
+    }
+
+    /// The next free block of the chunk that is being filled.
+    fn pop_block(&mut self, watch: Watch) -> Option<usize> {
+        let chunk = self.filling[watch as usize]?;
+        let free = &mut self.chunks.get_mut(chunk).free;
+        let index = free.trailing_zeros() as usize;
+        *free &= free.wrapping_sub(1);
+        if *free == 0 {
+            self.filling[watch as usize] = None;
+        }
+        (index < BLOCKS_PER_CHUNK).then_some(chunk * BLOCKS_PER_CHUNK + index)
+    }
+
+    fn commit_chunk(&mut self, watch: Watch, tracker: &Tracker) -> Result<usize, NoChunk> {
+        let limit = self.target.min(self.limit);
+        self.chunks.take_run(1, watch, Use::Blocks(watch), limit, tracker)
+    }
+
+    fn grant_free(&mut self, block: usize, kind: Kind, metadata: &Metadata) -> Grant {
+        metadata.set_content(block, Content::Small(kind));
+        let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
+        let bit = 1 << (block % BLOCKS_PER_CHUNK);
+        let zero = chunk.zero & bit != 0;
+        chunk.zero &= !bit;
+        Grant { block, occupied: Occupied::NONE, zero }
+    }
+
+    /// The emptiest block of the kind that has a hole of `granules`.
+    fn grant_partial(&mut self, kind: Kind, granules: usize, metadata: &Metadata) -> Option<Grant> {
+        self.sweep_all_of(kind, metadata);
+        for blocks in &mut self.partial[kind as usize] {
+            for index in (0..blocks.len()).rev() {
+                let occupied = metadata.occupied(blocks[index]);
+                if occupied.hole(0, granules).is_some() {
+                    let block = blocks.swap_remove(index);
+                    return Some(Grant { block, occupied, zero: false });
+                }
+            }
+        }
+        None
+    }
+
+    /// Sweeps what is left of the blocks of a kind.
+    fn sweep_all_of(&mut self, kind: Kind, metadata: &Metadata) {
+        while let Some(block) = self.unswept[kind as usize].pop() {
+            self.sweep(block, metadata);
+        }
+    }
+
+    /// Room for a large object. `zero` tells whether the memory is known to be zero.
+    pub(crate) fn take_large(
+        &mut self,
+        kind: Kind,
+        bytes: usize,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(LargeObject, bool), NoChunk> {
+        let (watch, pages) = (watch(kind), bytes.next_multiple_of(page_size()));
+        self.sweep_large(metadata);
+        let object = match self.large.allocate(watch, kind, bytes, pages) {
+            Some(object) => object,
+            None => {
+                let count = pages.div_ceil(CHUNK);
+                let limit = self.target.min(self.limit);
+                let chunk =
+                    self.chunks.take_run(count, watch, Use::Large(watch), limit, tracker)?;
+                let start = metadata.geometry.chunk_range(chunk, count).start();
+                for block in chunk * BLOCKS_PER_CHUNK..(chunk + count) * BLOCKS_PER_CHUNK {
+                    metadata.set_content(block, Content::Large);
+                }
+                self.large.add_room(watch, start, count * CHUNK);
+                self.large.allocate(watch, kind, bytes, pages).expect("the room was just added")
+            }
+        };
+        let last = metadata.geometry.block(object.start + pages - 1);
+        let zero = self.use_zeros(metadata.geometry.block(object.start), last);
+        metadata.starts.set_shared(metadata.geometry.granule(object.start));
+        Ok((object, zero))
+    }
+
+    /// Whether the blocks from `first` to `last` are known to be zero; they are not afterwards.
+    fn use_zeros(&mut self, first: usize, last: usize) -> bool {
+        let mut zero = true;
+        for block in first..=last {
+            let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
+            let bit = 1 << (block % BLOCKS_PER_CHUNK);
+            zero &= chunk.zero & bit != 0;
+            chunk.zero &= !bit;
+        }
+        zero
+    }
+
+    /// After a collection has marked: every block in use and every large object is to be swept.
+    /// The world is stopped and no block is owned.
+    pub(crate) fn begin_sweep(&mut self, metadata: &Metadata) {
+        self.partial = Default::default();
+        self.live_granules = 0;
+        self.large_unswept = true;
+        for (chunk, state) in self.chunks.in_use() {
+            self.stale_marks.push(chunk);
+            if !matches!(state, Use::Blocks(_)) {
+                continue;
+            }
+            let free = self.chunks.get(chunk).free;
+            for index in 0..BLOCKS_PER_CHUNK {
+                let block = chunk * BLOCKS_PER_CHUNK + index;
+                metadata.set_young(block, false);
+                if free >> index & 1 == 0
+                    && let Content::Small(kind) = metadata.content(block)
+                {
+                    self.unswept[kind as usize].push(block);
+                }
+            }
+        }
+    }
+
+    /// Sweeps up to `count` blocks and clears as many chunks' old marks. Returns whether everything
+    /// is swept and the next marks are clear.
+    pub(crate) fn sweep_some(&mut self, count: usize, metadata: &Metadata) -> bool {
+        self.sweep_large(metadata);
+        for _ in 0..count {
+            if let Some(chunk) = self.stale_marks.pop() {
+                let first = chunk * BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
+                let words = first..first + BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
+                metadata.next_marks().clear_words(words);
+            }
+            if let Some(block) = self.unswept.iter_mut().find_map(Vec::pop) {
+                self.sweep(block, metadata);
+            }
+        }
+        self.stale_marks.is_empty() && self.unswept.iter().all(Vec::is_empty)
+    }
+
+    /// Bytes that objects occupy, once everything is swept.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.live_granules * GRANULE + self.large.bytes()
+    }
+
+    fn sweep(&mut self, block: usize, metadata: &Metadata) {
+        let Content::Small(kind) = metadata.content(block) else {
+            unreachable!("only blocks of small objects are listed as unswept")
+        };
+        let occupied = metadata.sweep(block).count();
+        self.live_granules += occupied;
+        if occupied == 0 {
+            self.release_block(block, watch(kind), metadata);
+        } else if occupied < GRANULES_PER_BLOCK - GRANULES_PER_BLOCK / 16 {
+            let fullness = occupied * 4 / GRANULES_PER_BLOCK;
+            self.partial[kind as usize][fullness].push(block);
+        }
+    }
+
+    fn release_block(&mut self, block: usize, watch: Watch, metadata: &Metadata) {
+        metadata.set_content(block, Content::Unused);
+        let number = block / BLOCKS_PER_CHUNK;
+        let chunk = self.chunks.get_mut(number);
+        chunk.free |= 1 << (block % BLOCKS_PER_CHUNK);
+        let empty = chunk.free == !0;
+        if self.filling[watch as usize] == Some(number) {
+            return;
+        }
+        if empty {
+            self.open[watch as usize].remove(&number);
+            self.chunks.release(number);
+        } else {
+            self.open[watch as usize].insert(number);
+        }
+    }
+
+    fn sweep_large(&mut self, metadata: &Metadata) {
+        if !std::mem::take(&mut self.large_unswept) {
+            return;
+        }
+        let marks = metadata.current_marks();
+        let granule = |object: &LargeObject| metadata.geometry.granule(object.start);
+        let dead: Vec<_> =
+            self.large.objects().filter(|object| !marks.get(granule(object))).collect();
+        for object in dead {
+            metadata.starts.clear_owned(granule(&object));
+            let pages = object.bytes.next_multiple_of(page_size());
+            let Some(free) = self.large.free(watch(object.kind), object, pages) else { continue };
+            for address in free.step_by(CHUNK) {
+                let chunk = metadata.geometry.chunk(address);
+                for block in chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK {
+                    metadata.set_content(block, Content::Unused);
+                }
+                self.chunks.release(chunk);
+            }
+        }
+    }
+}
+
+/// Whether writes to objects of `kind` must be seen.
+pub(crate) fn watch(kind: Kind) -> Watch {
+    if kind.has_slots() { Watch::Watched } else { Watch::Unwatched }
+}

@@ -1,0 +1,381 @@
+//! The threads of the program: attaching, allocating, stopping, and what they keep alive.
+
+mod buffer;
+mod roots;
+mod world;
+
+pub use buffer::AllocationBuffer;
+pub use roots::{Registration, Root, RootSource};
+pub use world::TimeToSafepoint;
+
+pub(crate) use roots::{Roots, words};
+pub(crate) use world::{Stopped, World};
+
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use buffer::Buffer;
+use world::Thread;
+
+use crate::heap::geometry::GRANULE;
+use crate::heap::{Memory, NoChunk, is_large};
+use crate::object::{Kind, ObjectRef};
+use crate::os::OsError;
+use crate::os::thread::{stack_end, with_registers_on_stack};
+use crate::sync::process::atomic::{AtomicUsize, Ordering};
+
+/// Whether the stack of a thread is searched for references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StackScan {
+    /// Every word on the stack and in the registers that is the address of an object, or of a
+    /// place inside one, keeps that object alive. References in local variables need no care.
+    #[default]
+    Conservative,
+    /// The stack is not looked at: whatever must survive a safepoint is in a [`Root`] or is visited
+    /// by a [`RootSource`].
+    None,
+}
+
+/// Objects above this size do not make a buffer give up the rest of its hole.
+const MEDIUM: usize = 256;
+
+/// What the collector knows of a thread, beside the safepoint protocol.
+pub(crate) struct Local {
+    buffers: Box<UnsafeCell<Buffers>>,
+    /// The end of the stack, and where the frames of a parked thread begin; zero if not scanned.
+    stack_end: usize,
+    stack_low: AtomicUsize,
+}
+
+// SAFETY: the buffers are touched by their thread while it runs and by the collector while the
+// thread is parked; the safepoint protocol orders the two.
+unsafe impl Sync for Local {}
+// SAFETY: as above.
+unsafe impl Send for Local {}
+
+pub(crate) type Threads = World<Local>;
+
+/// A buffer for each kind, and one more for objects that do not fit into the hole of the first.
+struct Buffers {
+    small: [Buffer; Kind::COUNT],
+    medium: [Buffer; Kind::COUNT],
+}
+
+impl Local {
+    /// Gives up all allocation buffers.
+    ///
+    /// # Safety
+    /// The thread is parked, or is the calling one.
+    pub(crate) unsafe fn retire(&self) {
+        // SAFETY: the caller keeps the thread from using the buffers.
+        let buffers = unsafe { &mut *self.buffers.get() };
+        buffers.small.iter_mut().chain(&mut buffers.medium).for_each(Buffer::retire);
+    }
+
+    /// The stack of a parked thread, if it is to be scanned.
+    pub(crate) fn stack(&self) -> Option<Range<usize>> {
+        let low = self.stack_low.load(Ordering::Acquire);
+        (self.stack_end != 0 && low != 0).then_some(low..self.stack_end)
+    }
+}
+
+/// What a mutator asks of the collector.
+pub(crate) trait CollectOnDemand: Send + Sync {
+    /// Collects, unless another thread has finished a collection since number `seen`. The calling
+    /// mutator is parked.
+    fn collect(&self, cause: Cause, seen: u64);
+
+    /// The number of collections so far.
+    fn collections(&self) -> u64;
+
+    /// Counts `bytes` as allocated; whether it is time for a collection.
+    fn charge(&self, bytes: usize) -> bool;
+
+    /// Lets the heap grow to its limit. False if it could already.
+    fn grow(&self) -> bool;
+
+    /// In stress mode: whether to collect at this allocation or safepoint. `None` without.
+    fn stress(&self) -> Option<bool>;
+}
+
+/// Why a collection happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// As much was allocated as the sizing policy allows between two collections.
+    Allocation,
+    /// No memory was left.
+    Exhaustion,
+    /// The program asked for it.
+    Request,
+    /// Stress mode.
+    Stress,
+}
+
+/// The heap is full, and a full collection did not change that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "out of memory: no room for {bytes} bytes after a full collection ({committed} of {limit} bytes \
+     committed); raise the heap limit, or keep less alive"
+)]
+pub struct OutOfMemory {
+    /// The size that was asked for.
+    pub bytes: usize,
+    /// Bytes of the heap that are committed.
+    pub committed: usize,
+    /// Bytes that may be.
+    pub limit: usize,
+}
+
+/// A thread that is attached to a heap: allocates, and stops when the collector wants it to.
+///
+/// # Threads
+/// It belongs to the thread that attached. The thread must reach a safepoint every now and then
+/// ([`safepoint`](Self::safepoint), or any allocation), or be in a [`blocking`](Self::blocking)
+/// region: collections wait for it.
+pub struct Mutator {
+    thread: Arc<Thread<Local>>,
+    world: Arc<Threads>,
+    memory: Arc<Memory>,
+    collector: Arc<dyn CollectOnDemand>,
+    roots: Arc<Roots>,
+    _bound_to_its_thread: PhantomData<*mut ()>,
+}
+
+impl Mutator {
+    pub(crate) fn attach(
+        world: Arc<Threads>,
+        memory: Arc<Memory>,
+        collector: Arc<dyn CollectOnDemand>,
+        roots: Arc<Roots>,
+        scan: StackScan,
+    ) -> Result<Self, OsError> {
+        let buffers = || std::array::from_fn(|_| Buffer::new(&memory.metadata));
+        let local = Local {
+            buffers: Box::new(UnsafeCell::new(Buffers { small: buffers(), medium: buffers() })),
+            stack_end: if scan == StackScan::Conservative { stack_end()? } else { 0 },
+            stack_low: AtomicUsize::new(0),
+        };
+        let current = std::thread::current();
+        let name = current.name().map_or_else(|| format!("{:?}", current.id()), str::to_owned);
+        let thread = world.attach(name, local);
+        Ok(Self { thread, world, memory, collector, roots, _bound_to_its_thread: PhantomData })
+    }
+
+    /// Allocates an object of `bytes` bytes, zeroed, at a multiple of 16.
+    ///
+    /// A safepoint. The size is rounded up to a multiple of 16; of zero bytes there is an object
+    /// of 16.
+    ///
+    /// # Errors
+    /// When the heap is full after a full collection.
+    #[inline]
+    pub fn allocate(&mut self, kind: Kind, bytes: usize) -> Result<ObjectRef, OutOfMemory> {
+        if !is_large(bytes) {
+            let size = bytes.max(1).next_multiple_of(GRANULE);
+            if let Some(start) = self.buffers().small[kind as usize].fast.bump(size) {
+                return Ok(ObjectRef::at(start));
+            }
+        }
+        self.allocate_slowly(kind, bytes, GRANULE)
+    }
+
+    /// As [`allocate`](Self::allocate), at a multiple of `alignment`.
+    ///
+    /// # Errors
+    /// As [`allocate`](Self::allocate).
+    ///
+    /// # Panics
+    /// When `alignment` is no power of two or larger than 4096.
+    pub fn allocate_aligned(
+        &mut self,
+        kind: Kind,
+        bytes: usize,
+        alignment: usize,
+    ) -> Result<ObjectRef, OutOfMemory> {
+        assert!(
+            alignment.is_power_of_two() && alignment <= 4096,
+            "an alignment of {alignment}; it must be a power of two up to 4096"
+        );
+        if alignment <= GRANULE {
+            return self.allocate(kind, bytes);
+        }
+        self.allocate_slowly(kind, bytes, alignment)
+    }
+
+    /// Stops here if the collector wants this thread to: one load and a branch if not.
+    #[inline]
+    pub fn safepoint(&mut self) {
+        if self.thread.should_park() {
+            self.parked(|| ());
+        }
+    }
+
+    /// Runs `operation`, which may block, without holding up a collection.
+    ///
+    /// `operation` must not touch objects of the heap nor use this mutator.
+    pub fn blocking<R>(&mut self, operation: impl FnOnce() -> R) -> R {
+        self.parked(operation)
+    }
+
+    /// Collects the whole heap now.
+    pub fn collect(&mut self) {
+        self.collect_for(Cause::Request);
+    }
+
+    /// A handle that keeps `object` alive until it is dropped.
+    #[must_use]
+    pub fn root(&self, object: ObjectRef) -> Root {
+        self.roots.add(object)
+    }
+
+    /// The size of an object in bytes, as allocated: a multiple of 16.
+    #[must_use]
+    pub fn size_of(&self, object: ObjectRef) -> usize {
+        self.memory.describe(object).1
+    }
+
+    /// The kind that an object was allocated with.
+    #[must_use]
+    pub fn kind_of(&self, object: ObjectRef) -> Kind {
+        self.memory.describe(object).0
+    }
+
+    /// The buffer for objects of `kind`, for code that allocates inline. The address stays the same
+    /// for as long as the mutator exists.
+    #[must_use]
+    pub fn allocation_buffer(&mut self, kind: Kind) -> *mut AllocationBuffer {
+        &raw mut self.buffers().small[kind as usize].fast
+    }
+
+    #[inline]
+    fn buffers(&mut self) -> &mut Buffers {
+        // SAFETY: the thread runs and the mutator is borrowed mutably, so nobody else has them.
+        unsafe { &mut *self.thread.local.buffers.get() }
+    }
+
+    /// Runs `operation` with this thread parked.
+    fn parked<R>(&mut self, operation: impl FnOnce() -> R) -> R {
+        with_registers_on_stack(|low| {
+            self.thread.local.stack_low.store(low, Ordering::Release);
+            self.world.park(&self.thread);
+            let unpark = Unpark(self);
+            let result = operation();
+            drop(unpark);
+            result
+        })
+    }
+
+    fn collect_for(&mut self, cause: Cause) {
+        let (seen, collector) = (self.collector.collections(), Arc::clone(&self.collector));
+        self.parked(|| collector.collect(cause, seen));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_slowly(
+        &mut self,
+        kind: Kind,
+        bytes: usize,
+        alignment: usize,
+    ) -> Result<ObjectRef, OutOfMemory> {
+        self.safepoint();
+        if self.collector.stress() == Some(true) {
+            self.collect_for(Cause::Stress);
+        }
+        let Some(size) = bytes.max(1).checked_next_multiple_of(GRANULE) else {
+            return Err(self.out_of_memory(bytes));
+        };
+        let mut attempt = |mutator: &mut Self| {
+            if is_large(size) {
+                mutator.take_large(kind, size)
+            } else {
+                mutator.take_small(kind, size, alignment)
+            }
+        };
+        if let Ok(object) = attempt(self) {
+            return Ok(object);
+        }
+        self.collect_for(Cause::Exhaustion);
+        if let Ok(object) = attempt(self) {
+            return Ok(object);
+        }
+        if self.collector.grow()
+            && let Ok(object) = attempt(self)
+        {
+            return Ok(object);
+        }
+        Err(self.out_of_memory(bytes))
+    }
+
+    /// Collects if `bytes` more are one too many for the time being.
+    fn charge(&mut self, bytes: usize) {
+        if self.collector.charge(bytes) {
+            self.collect_for(Cause::Allocation);
+        }
+    }
+
+    fn take_large(&mut self, kind: Kind, size: usize) -> Result<ObjectRef, NoChunk> {
+        self.charge(size);
+        Ok(ObjectRef::at(self.memory.take_large(kind, size)?.start))
+    }
+
+    fn take_small(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        alignment: usize,
+    ) -> Result<ObjectRef, NoChunk> {
+        let exactly = self.collector.stress().is_some();
+        let need = size + alignment - GRANULE;
+        loop {
+            let buffers = self.buffers();
+            let small = &mut buffers.small[kind as usize];
+            let use_small = size <= MEDIUM || small.hole_has(need);
+            let buffer = if use_small { small } else { &mut buffers.medium[kind as usize] };
+            if buffer.extend(need, exactly) {
+                buffer.fast.cursor = buffer.fast.cursor.next_multiple_of(alignment);
+                let start = buffer.fast.bump(size).expect("room was made for it");
+                return Ok(ObjectRef::at(start));
+            }
+            buffer.retire();
+            self.charge(crate::heap::geometry::BLOCK);
+            let grant = self.memory.take_block(kind, need.div_ceil(GRANULE))?;
+            let memory = Arc::clone(&self.memory);
+            let buffers = self.buffers();
+            let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
+            buffer[kind as usize].adopt(grant, &memory.metadata);
+        }
+    }
+
+    fn out_of_memory(&self, bytes: usize) -> OutOfMemory {
+        let (committed, limit) = self.memory.committed_and_limit();
+        OutOfMemory { bytes, committed, limit }
+    }
+}
+
+/// Ends the parked state, also when the operation in it panics.
+struct Unpark<'a>(&'a Mutator);
+
+impl Drop for Unpark<'_> {
+    fn drop(&mut self) {
+        self.0.world.unpark(&self.0.thread);
+        self.0.thread.local.stack_low.store(0, Ordering::Release);
+    }
+}
+
+impl Drop for Mutator {
+    fn drop(&mut self) {
+        // SAFETY: the mutator's own thread.
+        unsafe { self.thread.local.retire() };
+        self.world.detach(&self.thread);
+    }
+}
+
+impl std::fmt::Debug for Mutator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mutator").finish_non_exhaustive()
+    }
+}

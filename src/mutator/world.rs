@@ -1,0 +1,172 @@
+//! Safepoints: how the collector stops the threads of the program, and lets them go on.
+//!
+//! One word for each thread holds the whole protocol:
+//!
+//! ```text
+//!            stop requested                     park
+//!  RUNNING ─────────────────▶ RUNNING|STOP ───────────▶ PARKED|STOP
+//!     │ ▲                                                  │  ▲
+//!     │ └───────────── unpark ──────────── PARKED ◀────────┘  │
+//!     └───────────────── park ────────────▶  │  stop requested │
+//!                                            └────────────────┘
+//! ```
+//!
+//! A thread that is parked touches no object and no allocation buffer, whether it waits at a
+//! safepoint or is in a blocking region. It may leave that state only while no stop is requested.
+//! Because request and state are bits of one word, a thread cannot leave a blocking region and a
+//! collector believe it parked at the same time; no fence is needed for that.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+const STOP: usize = 1;
+const PARKED: usize = 2;
+
+/// A thread's part of the protocol, with `T`: what else the collector has to know of the thread.
+#[derive(Debug)]
+pub(crate) struct Thread<T> {
+    word: AtomicUsize,
+    name: String,
+    pub(crate) local: T,
+}
+
+impl<T> Thread<T> {
+    /// Whether the thread should park: one load and a branch.
+    #[inline]
+    pub(crate) fn should_park(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & STOP != 0
+    }
+}
+
+/// The threads of a heap.
+#[derive(Debug)]
+pub(crate) struct World<T> {
+    state: Mutex<State<T>>,
+    /// Signalled when a thread parks that was asked to.
+    parked: Condvar,
+    /// Signalled when the world is resumed.
+    resumed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    threads: Vec<Arc<Thread<T>>>,
+    stopped: bool,
+    /// The thread that parked last, on request, and when.
+    last: Option<(String, Instant)>,
+}
+
+/// How long the threads took to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeToSafepoint {
+    /// From the request until the last thread was parked.
+    pub time: Duration,
+    /// The name of the thread that was last; `None` when all were parked already.
+    pub slowest: Option<String>,
+}
+
+impl<T> World<T> {
+    pub(crate) fn new() -> Self {
+        let state = State { threads: Vec::new(), stopped: false, last: None };
+        Self { state: Mutex::new(state), parked: Condvar::new(), resumed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().expect("no panic under the world's lock")
+    }
+
+    /// Waits until the world is not stopped.
+    fn running(&self) -> MutexGuard<'_, State<T>> {
+        let mut state = self.lock();
+        while state.stopped {
+            state = self.resumed.wait(state).expect("no panic under the world's lock");
+        }
+        state
+    }
+
+    /// Adds the calling thread, running. Waits while the world is stopped.
+    pub(crate) fn attach(&self, name: String, local: T) -> Arc<Thread<T>> {
+        let thread = Arc::new(Thread { word: AtomicUsize::new(0), name, local });
+        self.running().threads.push(Arc::clone(&thread));
+        thread
+    }
+
+    /// Removes the calling thread. Waits while the world is stopped.
+    pub(crate) fn detach(&self, thread: &Arc<Thread<T>>) {
+        self.park(thread);
+        let mut state = self.running();
+        state.threads.retain(|other| !Arc::ptr_eq(other, thread));
+    }
+
+    /// The number of attached threads.
+    pub(crate) fn attached(&self) -> usize {
+        self.lock().threads.len()
+    }
+
+    /// Makes the calling thread parked. Everything that it did before is visible to the collector.
+    pub(crate) fn park(&self, thread: &Thread<T>) {
+        if thread.word.fetch_or(PARKED, Ordering::AcqRel) & STOP != 0 {
+            let mut state = self.lock();
+            state.last = Some((thread.name.clone(), Instant::now()));
+            self.parked.notify_all();
+        }
+    }
+
+    /// Makes the calling thread run again, after the end of a stop if there is one.
+    pub(crate) fn unpark(&self, thread: &Thread<T>) {
+        let running =
+            || thread.word.compare_exchange(PARKED, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        while !running() {
+            drop(self.running());
+        }
+    }
+
+    /// Stops the world: returns when every attached thread is parked.
+    ///
+    /// The caller is no running thread of this world, or waits for itself. Two collectors take
+    /// turns.
+    pub(crate) fn stop(&self) -> Stopped<'_, T> {
+        let start = Instant::now();
+        let mut state = self.running();
+        state.stopped = true;
+        state.last = None;
+        for thread in &state.threads {
+            thread.word.fetch_or(STOP, Ordering::AcqRel);
+        }
+        let is_parked = |thread: &Arc<Thread<T>>| thread.word.load(Ordering::Acquire) & PARKED != 0;
+        while !state.threads.iter().all(is_parked) {
+            state = self.parked.wait(state).expect("no panic under the world's lock");
+        }
+        let (slowest, at) = state.last.take().unzip();
+        let time = at.map_or(Duration::ZERO, |at| at.saturating_duration_since(start));
+        let threads = state.threads.clone();
+        Stopped { world: self, threads, time_to_safepoint: TimeToSafepoint { time, slowest } }
+    }
+}
+
+/// The stopped world; resumes it when dropped.
+#[derive(Debug)]
+pub(crate) struct Stopped<'a, T> {
+    world: &'a World<T>,
+    /// All attached threads, every one parked.
+    pub(crate) threads: Vec<Arc<Thread<T>>>,
+    pub(crate) time_to_safepoint: TimeToSafepoint,
+}
+
+impl<T> Drop for Stopped<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.world.lock();
+        state.stopped = false;
+        for thread in &self.threads {
+            thread.word.fetch_and(!STOP, Ordering::AcqRel);
+        }
+        self.world.resumed.notify_all();
+    }
+}
+
+#[cfg(all(test, loom))]
+#[path = "world/loom_tests.rs"]
+mod loom_tests;

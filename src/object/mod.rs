@@ -1,0 +1,121 @@
+//! What an object is to the heap: an address, slots in it, and a model that can find them.
+//!
+//! The heap asks for no header and never writes to an object. It knows where objects start and end
+//! from its own bitmaps; everything else it asks the [`ObjectModel`].
+
+mod kind;
+mod model;
+
+pub use kind::Kind;
+pub use model::{ObjectModel, SlotVisitor};
+
+use std::fmt;
+use std::ptr::NonNull;
+
+use crate::sync::process::atomic::{AtomicUsize, Ordering};
+
+/// The address of an object: of its first byte, 16-byte aligned, never null.
+///
+/// A plain address with no lifetime: it is valid for as long as the object is reachable from a
+/// root at every safepoint. Objects do not move.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct ObjectRef(NonNull<u8>);
+
+// SAFETY: an address may go anywhere; what is done with it is the business of unsafe code.
+unsafe impl Send for ObjectRef {}
+// SAFETY: as above.
+unsafe impl Sync for ObjectRef {}
+
+impl ObjectRef {
+    /// The object at `address`, or `None` for null.
+    ///
+    /// # Safety
+    /// The address is null or was given out by a heap as an object.
+    #[must_use]
+    #[inline]
+    pub unsafe fn from_address(address: usize) -> Option<Self> {
+        NonNull::new(std::ptr::with_exposed_provenance_mut(address)).map(Self)
+    }
+
+    /// As [`from_address`](Self::from_address), where null cannot be.
+    #[inline]
+    pub(crate) fn at(address: usize) -> Self {
+        let pointer = NonNull::new(std::ptr::with_exposed_provenance_mut(address));
+        Self(pointer.expect("the heap does not begin at address zero"))
+    }
+
+    /// The address as a number.
+    #[must_use]
+    #[inline]
+    pub fn address(self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
+    /// The address as a pointer to the object's first byte.
+    #[must_use]
+    #[inline]
+    pub fn as_ptr<T>(self) -> *mut T {
+        self.0.as_ptr().cast()
+    }
+
+    /// The slot `index` words into the object.
+    ///
+    /// # Safety
+    /// The object has that word.
+    #[must_use]
+    #[inline]
+    pub unsafe fn slot(self, index: usize) -> Slot {
+        // SAFETY: the caller promises that the word is inside the object.
+        Slot(unsafe { self.0.cast::<usize>().add(index) })
+    }
+}
+
+impl fmt::Debug for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectRef({:#x})", self.address())
+    }
+}
+
+/// A word in memory that may hold a reference to an object.
+///
+/// Tracing goes by slot, not by value, so that a collector which moves objects could update it.
+///
+/// The collector reads slots while the program may be writing them. On the machines that the crate
+/// supports an aligned word is read and written whole; the program's plain stores need no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Slot(NonNull<usize>);
+
+impl Slot {
+    /// The slot at `address`.
+    ///
+    /// # Safety
+    /// The address is word-aligned and points to a readable word for as long as the slot is used.
+    #[must_use]
+    #[inline]
+    pub unsafe fn at(address: NonNull<usize>) -> Self {
+        Self(address)
+    }
+
+    /// The word in it.
+    #[must_use]
+    #[inline]
+    pub fn load(self) -> usize {
+        // SAFETY: whoever made the slot promised that the word is readable and aligned.
+        unsafe { AtomicUsize::from_ptr(self.0.as_ptr()) }.load(Ordering::Relaxed)
+    }
+
+    /// Where the word is.
+    #[must_use]
+    #[inline]
+    pub fn address(self) -> usize {
+        self.0.as_ptr().addr()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot({:#x})", self.address())
+    }
+}

@@ -1,0 +1,4 @@
+//! The heap's behaviour, by its public interface.
+
+mod basics;
+mod graph;
