@@ -42,7 +42,7 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
 
     fn stress(&self) -> Option<bool> {
         let interval = self.options.stress?;
-        Some(self.stress_count.fetch_add(1, Ordering::Relaxed) % interval == 0)
+        Some(self.stress_count.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval))
     }
 }
 

@@ -157,6 +157,19 @@ impl<M: ObjectModel> Heap<M> {
         )
     }
 
+    /// How many threads are attached.
+    #[must_use]
+    pub fn attached_threads(&self) -> usize {
+        self.shared.world.attached()
+    }
+
+    /// The object that `address` points to or into, if there is one. It may be one that is no
+    /// longer reachable.
+    #[must_use]
+    pub fn find_object(&self, address: usize) -> Option<ObjectRef> {
+        self.shared.memory.resolve(address)
+    }
+
     /// The model.
     #[must_use]
     pub fn model(&self) -> &M {

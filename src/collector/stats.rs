@@ -16,6 +16,8 @@ pub struct HeapStats {
     pub collections: u64,
     /// Times that the world was stopped, in nanoseconds: from the request until it ran again.
     pub pauses_ns: Histogram<u64>,
+    /// The last of them.
+    pub last_pause: Duration,
     /// Times until the last thread was parked, in nanoseconds.
     pub time_to_safepoint_ns: Histogram<u64>,
     /// The longest of these, with the thread that was last.
@@ -36,6 +38,7 @@ pub struct HeapStats {
 #[derive(Debug)]
 pub(super) struct Recorder {
     pauses_ns: Histogram<u64>,
+    last_pause: Duration,
     time_to_safepoint_ns: Histogram<u64>,
     slowest_safepoint: Option<TimeToSafepoint>,
     live_objects: usize,
@@ -48,6 +51,7 @@ impl Default for Recorder {
             || Histogram::new(3).expect("three significant digits are within the library's bounds");
         Self {
             pauses_ns: histogram(),
+            last_pause: Duration::ZERO,
             time_to_safepoint_ns: histogram(),
             slowest_safepoint: None,
             live_objects: 0,
@@ -63,6 +67,7 @@ fn nanoseconds(time: Duration) -> u64 {
 impl Recorder {
     pub(super) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint, live_objects: usize) {
         self.pauses_ns += nanoseconds(pause);
+        self.last_pause = pause;
         self.time_to_safepoint_ns += nanoseconds(stop.time);
         if self.slowest_safepoint.as_ref().is_none_or(|slowest| slowest.time < stop.time) {
             self.slowest_safepoint = Some(stop);
@@ -80,6 +85,7 @@ impl<M> Shared<M> {
         HeapStats {
             collections: self.collections.load(Relaxed),
             pauses_ns: recorder.pauses_ns.clone(),
+            last_pause: recorder.last_pause,
             time_to_safepoint_ns: recorder.time_to_safepoint_ns.clone(),
             slowest_safepoint: recorder.slowest_safepoint.clone(),
             live_objects: recorder.live_objects,

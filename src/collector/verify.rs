@@ -95,7 +95,8 @@ fn compare<M: ObjectModel>(shared: &Shared<M>, seen: &Bitmap, marks: &Bitmap) {
     }
 }
 
-/// Starts and ends alternate in blocks of small objects, and unused blocks have neither.
+/// Starts and ends alternate in blocks of small objects, and unused blocks have neither. What is in
+/// a block that is not young was found by the collection before.
 fn check_blocks<M: ObjectModel>(shared: &Shared<M>) {
     let metadata = &shared.memory.metadata;
     let chunks: Vec<_> = shared.memory.pool().chunks.in_use().map(|(chunk, _)| chunk).collect();
@@ -119,6 +120,10 @@ fn check_blocks<M: ObjectModel>(shared: &Shared<M>) {
                         "{kind:?} block {block}: objects overlap at granule {start}, end {end:?}"
                     );
                     free_from = end.expect("checked above") + 1;
+                    assert!(
+                        metadata.is_young(block) || metadata.current_marks().get(start),
+                        "{kind:?} block {block} counts as old, granule {start} was not found before"
+                    );
                 }
                 assert_eq!(ends.next(), None, "{kind:?} block {block}: an end without a start");
             }

@@ -168,11 +168,6 @@ impl Chunks {
         Ok(())
     }
 
-    /// Gives every idle chunk back to the system now.
-    pub(crate) fn trim(&mut self, tracker: &Tracker) -> Result<(), NoChunk> {
-        self.idle.clone().into_iter().try_for_each(|chunk| self.decommit(chunk, tracker))
-    }
-
     fn begin(&mut self, chunk: usize, state: Use) {
         self.chunks[chunk].state = state;
         self.chunks[chunk].free = ALL_BLOCKS;

@@ -16,8 +16,7 @@ mod pool;
 
 pub(crate) use bitmap::Bitmap;
 pub(crate) use chunks::NoChunk;
-pub(crate) use extents::Occupied;
 pub(crate) use large::LargeObject;
 pub(crate) use memory::{Memory, MemoryError, MemoryOptions, chunks_within, is_large, zero_bytes};
 pub(crate) use metadata::{Content, Metadata};
-pub(crate) use pool::{Grant, Pool};
+pub(crate) use pool::Grant;

@@ -14,16 +14,17 @@ pub(crate) use world::{Stopped, World};
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use buffer::Buffer;
 use world::Thread;
 
-use crate::heap::geometry::GRANULE;
+use crate::heap::geometry::{BLOCK, GRANULE};
 use crate::heap::{Memory, NoChunk, is_large};
 use crate::object::{Kind, ObjectRef};
-use crate::os::OsError;
 use crate::os::thread::{stack_end, with_registers_on_stack};
+use crate::os::{OsError, page_size};
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
 /// Whether the stack of a thread is searched for references.
@@ -136,6 +137,8 @@ pub struct OutOfMemory {
 /// ([`safepoint`](Self::safepoint), or any allocation), or be in a [`blocking`](Self::blocking)
 /// region: collections wait for it.
 pub struct Mutator {
+    /// The buffers of `thread`, without the way there.
+    buffers: NonNull<Buffers>,
     thread: Arc<Thread<Local>>,
     world: Arc<Threads>,
     memory: Arc<Memory>,
@@ -161,7 +164,9 @@ impl Mutator {
         let current = std::thread::current();
         let name = current.name().map_or_else(|| format!("{:?}", current.id()), str::to_owned);
         let thread = world.attach(name, local);
-        Ok(Self { thread, world, memory, collector, roots, _bound_to_its_thread: PhantomData })
+        let buffers = NonNull::new(thread.local.buffers.get()).expect("a box is not null");
+        let _bound_to_its_thread = PhantomData;
+        Ok(Self { buffers, thread, world, memory, collector, roots, _bound_to_its_thread })
     }
 
     /// Allocates an object of `bytes` bytes, zeroed, at a multiple of 16.
@@ -188,7 +193,7 @@ impl Mutator {
     /// As [`allocate`](Self::allocate).
     ///
     /// # Panics
-    /// When `alignment` is no power of two or larger than 4096.
+    /// When `alignment` is no power of two or larger than a page.
     pub fn allocate_aligned(
         &mut self,
         kind: Kind,
@@ -196,8 +201,8 @@ impl Mutator {
         alignment: usize,
     ) -> Result<ObjectRef, OutOfMemory> {
         assert!(
-            alignment.is_power_of_two() && alignment <= 4096,
-            "an alignment of {alignment}; it must be a power of two up to 4096"
+            alignment.is_power_of_two() && alignment <= page_size(),
+            "an alignment of {alignment}; it must be a power of two up to the page size"
         );
         if alignment <= GRANULE {
             return self.allocate(kind, bytes);
@@ -252,8 +257,9 @@ impl Mutator {
 
     #[inline]
     fn buffers(&mut self) -> &mut Buffers {
-        // SAFETY: the thread runs and the mutator is borrowed mutably, so nobody else has them.
-        unsafe { &mut *self.thread.local.buffers.get() }
+        // SAFETY: the thread runs and the mutator is borrowed mutably, so nobody else has them; the
+        // box that they are in lives as long as `self.thread`.
+        unsafe { self.buffers.as_mut() }
     }
 
     /// Runs `operation` with this thread parked.
@@ -288,8 +294,9 @@ impl Mutator {
         let Some(size) = bytes.max(1).checked_next_multiple_of(GRANULE) else {
             return Err(self.out_of_memory(bytes));
         };
-        let mut attempt = |mutator: &mut Self| {
-            if is_large(size) {
+        let attempt = |mutator: &mut Self| {
+            // Large objects begin on a page, which is alignment enough for any.
+            if is_large(size) || size + alignment > BLOCK {
                 mutator.take_large(kind, size)
             } else {
                 mutator.take_small(kind, size, alignment)
@@ -341,7 +348,7 @@ impl Mutator {
                 return Ok(ObjectRef::at(start));
             }
             buffer.retire();
-            self.charge(crate::heap::geometry::BLOCK);
+            self.charge(BLOCK);
             let grant = self.memory.take_block(kind, need.div_ceil(GRANULE))?;
             let memory = Arc::clone(&self.memory);
             let buffers = self.buffers();

@@ -38,11 +38,12 @@ impl ObjectRef {
         NonNull::new(std::ptr::with_exposed_provenance_mut(address)).map(Self)
     }
 
-    /// As [`from_address`](Self::from_address), where null cannot be.
+    /// As [`from_address`](Self::from_address), where null cannot be: for addresses in a heap.
     #[inline]
     pub(crate) fn at(address: usize) -> Self {
-        let pointer = NonNull::new(std::ptr::with_exposed_provenance_mut(address));
-        Self(pointer.expect("the heap does not begin at address zero"))
+        debug_assert!(address != 0 && address.is_multiple_of(16), "{address:#x}");
+        // SAFETY: nothing is mapped at address zero, so no heap is there.
+        Self(unsafe { NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(address)) })
     }
 
     /// The address as a number.
