@@ -56,7 +56,7 @@ impl<M: ObjectModel> Shared<M> {
         let stopped = self.world.stop();
         for thread in &stopped.threads {
             // SAFETY: the thread is parked until `stopped` is dropped.
-            unsafe { thread.local.retire() };
+            unsafe { thread.local.retire(&self.memory.metadata) };
         }
         let live_objects = self.mark(&stopped);
         self.memory.metadata.flip_marks();
@@ -93,7 +93,7 @@ impl<M: ObjectModel> Shared<M> {
 
     fn begin_sweep(&self) {
         let mut pool = self.memory.pool();
-        pool.begin_sweep(&self.memory.metadata);
+        pool.begin_sweep(true, &self.memory.metadata);
         if let Err(error) = pool.chunks.age(self.memory.tracker()) {
             // The memory stays with the heap, which is all that is lost.
             eprintln!("strandline: idle memory could not be given back: {error}");

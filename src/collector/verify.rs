@@ -6,7 +6,7 @@
 
 use super::heap::Shared;
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, WORDS_PER_BLOCK};
-use crate::heap::{Bitmap, Content};
+use crate::heap::{Age, Bitmap, Content};
 use crate::mutator::{Local, Stopped, words};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering::Relaxed;
@@ -121,7 +121,7 @@ fn check_blocks<M: ObjectModel>(shared: &Shared<M>) {
                     );
                     free_from = end.expect("checked above") + 1;
                     assert!(
-                        metadata.is_young(block) || metadata.current_marks().get(start),
+                        metadata.age(block) != Age::Old || metadata.current_marks().get(start),
                         "{kind:?} block {block} counts as old, granule {start} was not found before"
                     );
                 }

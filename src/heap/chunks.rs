@@ -37,6 +37,8 @@ pub(crate) struct Chunk {
     pub(crate) free: u32,
     /// Blocks whose memory is known to be zero.
     pub(crate) zero: u32,
+    /// Blocks that may have protected pages.
+    pub(crate) armed: u32,
     watched: bool,
 }
 
@@ -77,7 +79,7 @@ pub(crate) struct Chunks {
 
 impl Chunks {
     pub(crate) fn new(geometry: Geometry, huge_pages: bool) -> Self {
-        let chunk = Chunk { state: Use::Uncommitted, free: 0, zero: 0, watched: false };
+        let chunk = Chunk { state: Use::Uncommitted, free: 0, zero: 0, armed: 0, watched: false };
         Self {
             geometry,
             chunks: vec![chunk; geometry.chunks()],
@@ -187,7 +189,7 @@ impl Chunks {
         self.uncommitted.remove(&chunk);
         self.idle.insert(chunk);
         self.chunks[chunk] =
-            Chunk { state: Use::Idle(0), free: 0, zero: ALL_BLOCKS, watched: false };
+            Chunk { state: Use::Idle(0), free: 0, zero: ALL_BLOCKS, armed: 0, watched: false };
         self.committed += 1;
         self.peak = self.peak.max(self.committed);
         Ok(())
@@ -219,6 +221,7 @@ impl Chunks {
             _ => return Ok(()),
         }
         self.chunks[chunk].watched = watch == Watch::Watched;
+        self.chunks[chunk].armed = 0;
         Ok(())
     }
 

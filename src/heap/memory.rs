@@ -58,7 +58,7 @@ impl Memory {
         Ok(Self {
             metadata: Metadata::new(geometry)?,
             selection,
-            pool: Mutex::new(Pool::new(chunks, target, limit)),
+            pool: Mutex::new(Pool::new(chunks, geometry.blocks(), target, limit)),
             _reservation: reservation,
         })
     }

@@ -8,7 +8,7 @@ use super::extents::Occupied;
 use super::geometry::{GRANULE, Geometry, WORDS_PER_BLOCK};
 use crate::object::Kind;
 use crate::os::OsError;
-use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use crate::sync::process::zeroed_bytes;
 
 /// What is in a block.
@@ -20,6 +20,19 @@ pub(crate) enum Content {
     Small(Kind),
     /// A part of the large-object space, for objects with or without slots.
     Large,
+}
+
+/// When objects were last allocated in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Age {
+    /// Before the last collection: every object in it is marked.
+    Old = 0,
+    /// Since the last collection.
+    Young = 1,
+    /// A mutator owns the block and may be allocating in it at this moment: what it has allocated
+    /// since it took the block may not be initialised.
+    Owned = 2,
 }
 
 /// The side metadata of one heap.
@@ -36,8 +49,8 @@ pub(crate) struct Metadata {
     second_is_current: AtomicBool,
     /// For each block, its [`Content`].
     contents: Box<[AtomicU8]>,
-    /// For each block, whether anything was allocated into it since the last cycle. In a table of
-    /// its own, one byte for 64 KiB, so that asking stays in L1.
+    /// For each block, its [`Age`]. In a table of its own, one byte for 64 KiB, so that asking stays
+    /// in the first-level cache.
     ages: Box<[AtomicU8]>,
 }
 
@@ -91,16 +104,27 @@ impl Metadata {
         self.contents[block].store(byte, Ordering::Release);
     }
 
-    /// Whether anything was allocated into the block since the last cycle.
+    /// The age of a block.
+    ///
+    /// Acquires what its last owner wrote: objects in a block that is seen as not owned are
+    /// initialised.
     #[inline]
-    pub(crate) fn is_young(&self, block: usize) -> bool {
-        self.ages[block].load(Ordering::Relaxed) != 0
+    pub(crate) fn age(&self, block: usize) -> Age {
+        match self.ages[block].load(Ordering::Acquire) {
+            0 => Age::Old,
+            1 => Age::Young,
+            _ => Age::Owned,
+        }
     }
 
-    /// Set before the first object of the block can be published, cleared in a stop after every
-    /// mutator has retired its buffers.
-    pub(crate) fn set_young(&self, block: usize, young: bool) {
-        self.ages[block].store(u8::from(young), Ordering::Relaxed);
+    /// Sets the age of a block: to owned before the first object in it can be published, to young
+    /// by the owner or in a stop, to old in a stop.
+    pub(crate) fn set_age(&self, block: usize, age: Age) {
+        self.ages[block].store(age as u8, Ordering::Release);
+        if age == Age::Owned {
+            // Whoever sees a reference to an object in the block sees that it is owned.
+            fence(Ordering::Release);
+        }
     }
 
     /// Removes the unmarked objects of a block of small objects.

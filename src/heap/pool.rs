@@ -16,12 +16,14 @@ use std::collections::BTreeSet;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
-use super::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, WORDS_PER_BLOCK};
+use super::geometry::{
+    BLOCK, BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, WORDS_PER_BLOCK,
+};
 use super::large::{LargeObject, LargeSpace};
-use super::metadata::{Content, Metadata};
+use super::metadata::{Age, Content, Metadata};
 use crate::dirty::Tracker;
 use crate::object::Kind;
-use crate::os::page_size;
+use crate::os::{PageRange, page_size};
 
 /// A block that was handed to a mutator.
 pub(crate) struct Grant {
@@ -54,12 +56,16 @@ pub(crate) struct Pool {
     /// Chunks that may be committed for now, and at all.
     pub(crate) target: usize,
     pub(crate) limit: usize,
-    /// Granules that survived in the blocks swept since the last collection.
+    /// Blocks of small objects that were taken since the last collection, and pages of large ones.
+    young: Vec<usize>,
+    young_large: Vec<PageRange>,
+    /// Granules that survived in each block when it was last swept, and their sum.
+    survivors: Vec<u16>,
     live_granules: usize,
 }
 
 impl Pool {
-    pub(crate) fn new(chunks: Chunks, target: usize, limit: usize) -> Self {
+    pub(crate) fn new(chunks: Chunks, blocks: usize, target: usize, limit: usize) -> Self {
         Self {
             chunks,
             large: LargeSpace::default(),
@@ -71,6 +77,9 @@ impl Pool {
             stale_marks: Vec::new(),
             target,
             limit,
+            young: Vec::new(),
+            young_large: Vec::new(),
+            survivors: vec![0; blocks],
             live_granules: 0,
         }
     }
@@ -96,8 +105,81 @@ impl Pool {
                 Err(error) => self.grant_partial(kind, granules, metadata).ok_or(error)?,
             }
         };
-        metadata.set_young(grant.block, true);
+        self.disarm(grant.block, metadata, tracker)?;
+        metadata.set_age(grant.block, Age::Owned);
+        self.young.push(grant.block);
         Ok(grant)
+    }
+
+    /// Before a block is handed out: makes its pages writable in one call, and with them those of
+    /// the free blocks around it, which will be next.
+    fn disarm(
+        &mut self,
+        block: usize,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let (number, index) = (block / BLOCKS_PER_CHUNK, block % BLOCKS_PER_CHUNK);
+        let chunk = self.chunks.get_mut(number);
+        if chunk.armed >> index & 1 == 0 {
+            return Ok(());
+        }
+        let candidates = chunk.armed & (chunk.free | 1 << index);
+        let below = (!candidates << (u32::BITS as usize - 1 - index)).leading_zeros() as usize;
+        let above = (!candidates >> index).trailing_zeros() as usize;
+        let (first, count) = (index + 1 - below, below + above - 1);
+        let start = metadata.geometry.block_address(number * BLOCKS_PER_CHUNK + first);
+        let range = PageRange::new(start, start + count * BLOCK).expect("blocks are whole pages");
+        tracker.unprotect(range)?;
+        chunk.armed &= !(ones(count) << first);
+        Ok(())
+    }
+
+    /// The addresses of all watched memory that has been in use, but for blocks that a mutator owns,
+    /// as maximal ranges; and these blocks. With `arm` the former counts as protected from now on.
+    pub(crate) fn watched(&mut self, arm: bool, metadata: &Metadata) -> Watched {
+        let mut watched = Watched::default();
+        let chunks: Vec<_> = self.chunks.in_use().collect();
+        for (number, state) in chunks {
+            if !matches!(state, Use::Blocks(Watch::Watched) | Use::Large(Watch::Watched)) {
+                continue;
+            }
+            let chunk = self.chunks.get_mut(number);
+            for index in 0..BLOCKS_PER_CHUNK {
+                let block = number * BLOCKS_PER_CHUNK + index;
+                let bit = 1 << index;
+                if chunk.zero & bit != 0 {
+                    continue;
+                }
+                let start = metadata.geometry.block_address(block);
+                if metadata.age(block) == Age::Owned {
+                    append(&mut watched.owned, start);
+                } else {
+                    append(&mut watched.quiet, start);
+                    chunk.armed |= if arm { bit } else { 0 };
+                }
+            }
+        }
+        watched
+    }
+
+    /// Makes what mutators own young. They have retired their buffers, and the world is stopped.
+    pub(crate) fn retire(&mut self, metadata: &Metadata) {
+        for &block in &self.young {
+            metadata.set_age(block, Age::Young);
+        }
+        for range in &self.young_large {
+            set_ages(*range, Age::Young, metadata);
+        }
+    }
+
+    /// The blocks of small objects that are External.
+    pub(crate) fn external_blocks(&self, metadata: &Metadata) -> Vec<usize> {
+        let chunks = self.chunks.in_use().map(|(chunk, _)| chunk);
+        let blocks =
+            chunks.flat_map(|chunk| chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK);
+        let external = Content::Small(Kind::External);
+        blocks.filter(|&block| metadata.content(block) == external).collect()
     }
 
     /// A block without objects that needs no more memory.
@@ -203,8 +285,28 @@ impl Pool {
         };
         let last = metadata.geometry.block(object.start + pages - 1);
         let zero = self.use_zeros(metadata.geometry.block(object.start), last);
+        let range = PageRange::covering(object.start, pages).expect("it has pages");
+        self.disarm_large(range, metadata, tracker)?;
+        set_ages(range, Age::Owned, metadata);
+        self.young_large.push(range);
         metadata.starts.set_shared(metadata.geometry.granule(object.start));
         Ok((object, zero))
+    }
+
+    fn disarm_large(
+        &mut self,
+        range: PageRange,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let mut blocks = blocks_of(range, metadata);
+        let armed = |block: usize| {
+            self.chunks.get(block / BLOCKS_PER_CHUNK).armed >> (block % BLOCKS_PER_CHUNK) & 1 == 1
+        };
+        if blocks.any(armed) {
+            tracker.unprotect(range)?;
+        }
+        Ok(())
     }
 
     /// Whether the blocks from `first` to `last` are known to be zero; they are not afterwards.
@@ -219,27 +321,39 @@ impl Pool {
         zero
     }
 
-    /// After a collection has marked: every block in use and every large object is to be swept.
-    /// The world is stopped and no block is owned.
-    pub(crate) fn begin_sweep(&mut self, metadata: &Metadata) {
-        self.partial = Default::default();
-        self.live_granules = 0;
+    /// After a collection has marked: what it looked at is to be swept, which is every block after
+    /// a full one, and the young blocks otherwise. All blocks are old from now on. The world is
+    /// stopped and no block is owned.
+    pub(crate) fn begin_sweep(&mut self, full: bool, metadata: &Metadata) {
         self.large_unswept = true;
-        for (chunk, state) in self.chunks.in_use() {
+        let young = std::mem::take(&mut self.young);
+        for &block in &young {
+            metadata.set_age(block, Age::Old);
+        }
+        for range in std::mem::take(&mut self.young_large) {
+            set_ages(range, Age::Old, metadata);
+        }
+        if !full {
+            young.into_iter().for_each(|block| self.list_unswept(block, metadata));
+            return;
+        }
+        self.partial = Default::default();
+        let chunks: Vec<_> = self.chunks.in_use().collect();
+        for (chunk, state) in chunks {
             self.stale_marks.push(chunk);
             if !matches!(state, Use::Blocks(_)) {
                 continue;
             }
             let free = self.chunks.get(chunk).free;
-            for index in 0..BLOCKS_PER_CHUNK {
-                let block = chunk * BLOCKS_PER_CHUNK + index;
-                metadata.set_young(block, false);
-                if free >> index & 1 == 0
-                    && let Content::Small(kind) = metadata.content(block)
-                {
-                    self.unswept[kind as usize].push(block);
-                }
+            for index in (0..BLOCKS_PER_CHUNK).filter(|index| free >> index & 1 == 0) {
+                self.list_unswept(chunk * BLOCKS_PER_CHUNK + index, metadata);
             }
+        }
+    }
+
+    fn list_unswept(&mut self, block: usize, metadata: &Metadata) {
+        if let Content::Small(kind) = metadata.content(block) {
+            self.unswept[kind as usize].push(block);
         }
     }
 
@@ -270,7 +384,8 @@ impl Pool {
             unreachable!("only blocks of small objects are listed as unswept")
         };
         let occupied = metadata.sweep(block).count();
-        self.live_granules += occupied;
+        let before = std::mem::replace(&mut self.survivors[block], occupied as u16);
+        self.live_granules = self.live_granules + occupied - usize::from(before);
         if occupied == 0 {
             self.release_block(block, watch(kind), metadata);
         } else if occupied < GRANULES_PER_BLOCK - GRANULES_PER_BLOCK / 16 {
@@ -317,6 +432,38 @@ impl Pool {
             }
         }
     }
+}
+
+/// What of a heap's memory is watched.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// Memory that no mutator is allocating in.
+    pub(crate) quiet: Vec<PageRange>,
+    /// Blocks that mutators own.
+    pub(crate) owned: Vec<PageRange>,
+}
+
+/// Adds the block at `start` to ranges in address order.
+fn append(ranges: &mut Vec<PageRange>, start: usize) {
+    let first = match ranges.last() {
+        Some(last) if last.end() == start => ranges.pop().map_or(start, PageRange::start),
+        _ => start,
+    };
+    ranges.push(PageRange::new(first, start + BLOCK).expect("blocks are whole pages"));
+}
+
+/// The blocks that a range has pages in.
+fn blocks_of(range: PageRange, metadata: &Metadata) -> std::ops::RangeInclusive<usize> {
+    metadata.geometry.block(range.start())..=metadata.geometry.block(range.end() - 1)
+}
+
+fn set_ages(range: PageRange, age: Age, metadata: &Metadata) {
+    blocks_of(range, metadata).for_each(|block| metadata.set_age(block, age));
+}
+
+/// A mask of the lowest `count` bits.
+fn ones(count: usize) -> u32 {
+    if count >= u32::BITS as usize { !0 } else { (1 << count) - 1 }
 }
 
 /// Whether writes to objects of `kind` must be seen.

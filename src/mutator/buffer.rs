@@ -5,7 +5,7 @@
 //! is needed, so that it is still in the first-level cache when objects are made of it.
 
 use crate::heap::geometry::{BLOCK, GRANULE};
-use crate::heap::{Grant, Metadata, zero_bytes};
+use crate::heap::{Age, Grant, Metadata, zero_bytes};
 use crate::sync::process::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bytes to zero at a time.
@@ -91,8 +91,12 @@ impl Buffer {
         Self { fast: AllocationBuffer::new(metadata), hole_end: 0, block: None }
     }
 
-    /// Gives up the block; what is left of it is found again by the next sweep.
-    pub(crate) fn retire(&mut self) {
+    /// Gives up the block: all objects in it are initialised, as far as the collector cares. What
+    /// is left of it is found again by the next sweep.
+    pub(crate) fn retire(&mut self, metadata: &Metadata) {
+        if let Some(block) = &self.block {
+            metadata.set_age(block.grant.block, Age::Young);
+        }
         (self.fast.cursor, self.fast.limit, self.hole_end, self.block) = (0, 0, 0, None);
     }
 

@@ -21,7 +21,7 @@ use buffer::Buffer;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE};
-use crate::heap::{Memory, NoChunk, is_large};
+use crate::heap::{Memory, Metadata, NoChunk, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{stack_end, with_registers_on_stack};
 use crate::os::{OsError, page_size};
@@ -69,10 +69,11 @@ impl Local {
     ///
     /// # Safety
     /// The thread is parked, or is the calling one.
-    pub(crate) unsafe fn retire(&self) {
+    pub(crate) unsafe fn retire(&self, metadata: &Metadata) {
         // SAFETY: the caller keeps the thread from using the buffers.
         let buffers = unsafe { &mut *self.buffers.get() };
-        buffers.small.iter_mut().chain(&mut buffers.medium).for_each(Buffer::retire);
+        let all = buffers.small.iter_mut().chain(&mut buffers.medium);
+        all.for_each(|buffer| buffer.retire(metadata));
     }
 
     /// The stack of a parked thread, if it is to be scanned.
@@ -337,6 +338,7 @@ impl Mutator {
     ) -> Result<ObjectRef, NoChunk> {
         let exactly = self.collector.stress().is_some();
         let need = size + alignment - GRANULE;
+        let memory = Arc::clone(&self.memory);
         loop {
             let buffers = self.buffers();
             let small = &mut buffers.small[kind as usize];
@@ -347,10 +349,9 @@ impl Mutator {
                 let start = buffer.fast.bump(size).expect("room was made for it");
                 return Ok(ObjectRef::at(start));
             }
-            buffer.retire();
+            buffer.retire(&memory.metadata);
             self.charge(BLOCK);
-            let grant = self.memory.take_block(kind, need.div_ceil(GRANULE))?;
-            let memory = Arc::clone(&self.memory);
+            let grant = memory.take_block(kind, need.div_ceil(GRANULE))?;
             let buffers = self.buffers();
             let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
             buffer[kind as usize].adopt(grant, &memory.metadata);
@@ -376,7 +377,7 @@ impl Drop for Unpark<'_> {
 impl Drop for Mutator {
     fn drop(&mut self) {
         // SAFETY: the mutator's own thread.
-        unsafe { self.thread.local.retire() };
+        unsafe { self.thread.local.retire(&self.memory.metadata) };
         self.world.detach(&self.thread);
     }
 }
