@@ -12,10 +12,21 @@
 //! as long as it is handed to the kernel; or read into memory that is not watched (in a heap: leaf
 //! objects) and copy.
 //!
+//! A thread that blocks `SIGSEGV` is killed by its first store to a clean page. So is one whose
+//! stack lies in watched memory, unless it has an alternate stack; and the top of a thread's stack,
+//! where its `rseq` area is, must not be watched even then: the kernel writes there by itself.
+//!
+//! The memory of trackers and page sets must not be watched either. A clean page is not executable.
+//!
+//! # Other handlers
+//! Everything that is not a store to watched memory goes to the handler that was there before. One
+//! that is installed later must do the same, or no fault gets here.
+//!
 //! # When mappings run out
 //! `vm.max_map_count` (65 530 by default) bounds the number of isolated dirty pages. When a fault
-//! would exceed it, the handler makes the whole registered range writable, which never needs
-//! another mapping: all of it is dirty then, and the program goes on.
+//! would exceed it, the handler makes everything writable that is registered around the page, which
+//! needs no other mapping: all of it is dirty then, and the program goes on. (Not where the memory
+//! beside it is somebody else's and read-only: the kernel then has one mapping for both.)
 
 mod fault_lock;
 mod shadow;
@@ -52,10 +63,30 @@ impl PageTable for Kernel {
 
 /// The signal handler's part: async-signal-safe, all signals blocked.
 fn resolve(address: usize) -> bool {
-    let page = PageRange::covering(address, 1);
-    page.is_ok_and(|page| {
-        SHADOWS.lock(|shadows| shadows.iter().any(|shadow| shadow.resolve_fault(page, &Kernel)))
+    let Ok(page) = PageRange::covering(address, 1) else { return false };
+    SHADOWS.lock(|shadows| {
+        let mut tried = shadows.iter().filter_map(|shadow| shadow.resolve_fault(page, &Kernel));
+        match tried.next() {
+            Some(Ok(())) => true,
+            Some(Err(_)) => make_all_writable(shadows, page).is_ok(),
+            None => false,
+        }
     })
+}
+
+/// Makes `range` writable where one mapping more would be too many: with everything registered
+/// around it, by whichever tracker, it begins and ends where a mapping does.
+fn make_all_writable(shadows: &[Arc<Shadow>], range: PageRange) -> Result<(), OsError> {
+    let mut all = range;
+    loop {
+        let wider = shadows.iter().fold(all, |all, shadow| shadow.widen(all));
+        if wider == all {
+            break;
+        }
+        all = wider;
+    }
+    shadows.iter().for_each(|shadow| shadow.note_writable(all));
+    Kernel.set_writable(all, true)
 }
 
 /// Runs `operation` with the fault lock. Signals stay blocked meanwhile: a handler of this thread
@@ -166,8 +197,8 @@ unsafe impl TrackerBackend for Mprotect {
     }
 
     fn unregister(&self, range: PageRange) -> Result<(), OsError> {
-        locked(|_| {
-            self.shadow.unprotect(range, &Kernel)?;
+        locked(|shadows| {
+            self.make_writable(shadows, range)?;
             self.shadow.unregister(range);
             Ok(())
         })
@@ -182,7 +213,7 @@ unsafe impl TrackerBackend for Mprotect {
     }
 
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
-        locked(|_| self.shadow.unprotect(range, &Kernel))
+        locked(|shadows| self.make_writable(shadows, range))
     }
 
     /// A child inherits page protections, handler and shadow alike, so they still agree.
@@ -192,6 +223,11 @@ unsafe impl TrackerBackend for Mprotect {
 }
 
 impl Mprotect {
+    fn make_writable(&self, shadows: &[Arc<Shadow>], range: PageRange) -> Result<(), OsError> {
+        let exactly = self.shadow.unprotect(range, &Kernel);
+        exactly.or_else(|_| make_all_writable(shadows, range))
+    }
+
     fn unwatchable(&self, range: PageRange, reason: &'static str) -> TrackError {
         TrackError::Unwatchable { backend: self.kind(), range, reason }
     }
