@@ -37,6 +37,7 @@ use std::sync::Arc;
 use super::backend::{BackendKind, Contract, Scan, Sight, TrackerBackend};
 use super::error::TrackError;
 use super::page_set::PageSet;
+use crate::os::fork;
 use crate::os::memory::{self, Access};
 use crate::os::signal::{install_write_fault_handler, with_signals_blocked};
 use crate::os::{OsError, PageRange};
@@ -95,6 +96,11 @@ fn locked<R>(operation: impl FnOnce(&mut Vec<Arc<Shadow>>) -> R) -> R {
     with_signals_blocked(|| SHADOWS.lock(operation))
 }
 
+/// As [`locked`], for changing the list: a forked child finds all of the change or none.
+fn listed<R>(operation: impl FnOnce(&mut Vec<Arc<Shadow>>) -> R) -> R {
+    fork::undivided(|| locked(operation))
+}
+
 /// The back-end on `mprotect`.
 #[derive(Debug)]
 pub struct Mprotect {
@@ -112,7 +118,7 @@ impl Mprotect {
         let mut larger = Vec::new();
         loop {
             // Allocated outside the lock: the program may have the allocator's memory watched.
-            let needed = locked(|shadows| {
+            let needed = listed(|shadows| {
                 if larger.capacity() > shadows.len() {
                     larger.append(shadows);
                     larger.push(Arc::clone(&shadow));
@@ -132,7 +138,7 @@ impl Mprotect {
 
 impl Drop for Mprotect {
     fn drop(&mut self) {
-        let ours = locked(|shadows| {
+        let ours = listed(|shadows| {
             let at = shadows.iter().position(|shadow| Arc::ptr_eq(shadow, &self.shadow));
             at.map(|at| shadows.swap_remove(at))
         });
