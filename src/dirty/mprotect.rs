@@ -39,7 +39,7 @@ use super::error::TrackError;
 use super::page_set::PageSet;
 use crate::os::fork;
 use crate::os::memory::{self, Access};
-use crate::os::signal::{install_write_fault_handler, with_signals_blocked};
+use crate::os::signal::{install_write_fault_handler, is_writable, with_signals_blocked};
 use crate::os::{OsError, PageRange};
 use fault_lock::FaultLock;
 use shadow::{PageTable, Shadow};
@@ -70,7 +70,9 @@ fn resolve(address: usize) -> bool {
         match tried.next() {
             Some(Ok(())) => true,
             Some(Err(_)) => make_all_writable(shadows, page).is_ok(),
-            None => false,
+            // Perhaps it was ours when it faulted and was unregistered, so made writable, since.
+            // While the lock is held no tracker of ours can protect it again.
+            None => is_writable(address),
         }
     })
 }

@@ -98,6 +98,19 @@ fn is_store(_context: &libc::ucontext_t, _address: usize) -> bool {
     true
 }
 
+/// Whether a store to `address` would succeed now; changes nothing. Async-signal-safe.
+///
+/// Asks the kernel to add zero to the word there, atomically (`FUTEX_WAKE_OP`, which wakes nobody
+/// here): the one write that every kernel offers and that alters no contents.
+pub(crate) fn is_writable(address: usize) -> bool {
+    /// `FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)`.
+    const ADD_ZERO: i32 = libc::FUTEX_OP_ADD << 28;
+    let word = address & !3;
+    let operation = libc::FUTEX_WAKE_OP | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: the kernel adds zero to an aligned word, or answers EFAULT.
+    unsafe { libc::syscall(libc::SYS_futex, word, operation, 0, 0, word, ADD_ZERO) >= 0 }
+}
+
 /// Hands the signal to the handler that was there before ours.
 fn chain(signal: i32, code: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: published before our handler was installed, and never freed.
