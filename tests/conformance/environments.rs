@@ -13,6 +13,8 @@ use seccompiler::{
     SeccompRule,
 };
 
+use strandline::os::userfaultfd::{Door, Userfaultfd};
+
 use crate::harness::Environment;
 
 /// Nobody, by number: there may be no such name.
@@ -38,8 +40,14 @@ fn run(environment: Environment) -> Result<Completion, Failed> {
             return Ok(Completion::ignored_with("the suite runs unprivileged already"));
         }
         Environment::Unprivileged => as_nobody(&mut command)?,
-        Environment::SeccompEperm => under_filter(&mut command, libc::EPERM)?,
-        Environment::SeccompEnosys => under_filter(&mut command, libc::ENOSYS)?,
+        Environment::DeviceOnly => {
+            if let Err(error) = Userfaultfd::open_by(Door::Device) {
+                return Ok(Completion::ignored_with(error));
+            }
+            under_filter(&mut command, libc::EPERM, false)?;
+        }
+        Environment::SeccompEperm => under_filter(&mut command, libc::EPERM, true)?,
+        Environment::SeccompEnosys => under_filter(&mut command, libc::ENOSYS, true)?,
     }
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -98,16 +106,18 @@ fn as_nobody(command: &mut Command) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Starts `command` where both ways to a userfaultfd end with `errno`: the system call and the
-/// device, which a container does not have.
-fn under_filter(command: &mut Command, errno: i32) -> Result<(), Failed> {
+/// Starts `command` where the system call `userfaultfd` ends with `errno`, and with `device` the
+/// other way too, through the device, which a container does not have.
+fn under_filter(command: &mut Command, errno: i32, device: bool) -> Result<(), Failed> {
     /// `USERFAULTFD_IOC_NEW`.
     const NEW: u64 = 0xAA00;
     let is_new = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, NEW)?;
-    let rules =
-        [(libc::SYS_userfaultfd, vec![]), (libc::SYS_ioctl, vec![SeccompRule::new(vec![is_new])?])];
+    let mut rules = BTreeMap::from([(libc::SYS_userfaultfd, vec![])]);
+    if device {
+        rules.insert(libc::SYS_ioctl, vec![SeccompRule::new(vec![is_new])?]);
+    }
     let filter = SeccompFilter::new(
-        rules.into(),
+        rules,
         SeccompAction::Allow,
         SeccompAction::Errno(errno.cast_unsigned()),
         std::env::consts::ARCH.try_into()?,

@@ -7,8 +7,8 @@
 //! put back.
 //!
 //! The suite runs itself again in other environments, each of which is one trial here: as an
-//! unprivileged user, and under seccomp filters that refuse `userfaultfd` with `EPERM` and with
-//! `ENOSYS`.
+//! unprivileged user, with nothing but the device, and under seccomp filters that refuse
+//! `userfaultfd` with `EPERM` and with `ENOSYS`.
 //!
 //! `STRANDLINE_CONFORMANCE_TABLE=1 cargo test --test conformance` prints a Markdown table at the
 //! end, back-end by case. A case that cannot be run here is reported as ignored, with the reason.

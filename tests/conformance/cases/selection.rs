@@ -14,7 +14,11 @@ pub(super) const ROLES: &[Role] =
     &[("select", || select(false)), ("select_with_barriers", || select(true))];
 
 pub(super) fn singles(environment: Environment) -> &'static [Single] {
-    if environment.forbids_userfaultfd() { WITHOUT_USERFAULTFD } else { ANYWHERE }
+    match environment {
+        Environment::DeviceOnly => BY_THE_DEVICE,
+        _ if environment.forbids_userfaultfd() => WITHOUT_USERFAULTFD,
+        _ => ANYWHERE,
+    }
 }
 
 const ANYWHERE: &[Single] = &[
@@ -22,6 +26,9 @@ const ANYWHERE: &[Single] = &[
     ("selection::bad_variable", bad_variable),
     ("selection::automatic", automatic),
 ];
+
+const BY_THE_DEVICE: &[Single] =
+    &[("selection::by_the_device", by_the_device), ("selection::automatic", automatic)];
 
 const WITHOUT_USERFAULTFD: &[Single] = &[
     ("selection::bad_variable", bad_variable),
@@ -86,6 +93,11 @@ fn automatic() -> Verdict {
         let text = with_variable("select", value);
         assert!(text.starts_with(expected), "{text}");
     }
+    Verdict::Passed
+}
+
+fn by_the_device() -> Verdict {
+    assert_eq!(Userfaultfd::open().unwrap().door(), Door::Device);
     Verdict::Passed
 }
 

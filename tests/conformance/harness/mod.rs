@@ -33,6 +33,8 @@ pub(crate) enum Environment {
     Native,
     /// As user and group 65534.
     Unprivileged,
+    /// The system call `userfaultfd` fails, and the device works.
+    DeviceOnly,
     /// `userfaultfd` fails with `EPERM`.
     SeccompEperm,
     /// `userfaultfd` fails with `ENOSYS`.
@@ -42,13 +44,14 @@ pub(crate) enum Environment {
 impl Environment {
     pub(crate) const VARIABLE: &str = "STRANDLINE_CONFORMANCE_ENVIRONMENT";
 
-    pub(crate) const CHILDREN: [Self; 3] =
-        [Self::Unprivileged, Self::SeccompEperm, Self::SeccompEnosys];
+    pub(crate) const CHILDREN: [Self; 4] =
+        [Self::Unprivileged, Self::DeviceOnly, Self::SeccompEperm, Self::SeccompEnosys];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Unprivileged => "unprivileged",
+            Self::DeviceOnly => "device_only",
             Self::SeccompEperm => "seccomp_eperm",
             Self::SeccompEnosys => "seccomp_enosys",
         }
