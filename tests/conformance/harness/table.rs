@@ -67,7 +67,10 @@ fn text(cell: &Cell, notes: &mut Vec<String>) -> String {
 
 /// Ranges of addresses differ from run to run; the reasons do not.
 fn without_addresses(note: &str) -> String {
-    let word =
-        |word: &str| if word.starts_with("0x") { "the range".into() } else { word.to_owned() };
+    let word = |word: &str| match (word.starts_with("0x"), word.ends_with(':')) {
+        (true, true) => "the range:".to_owned(),
+        (true, false) => "the range".to_owned(),
+        (false, _) => word.to_owned(),
+    };
     note.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
