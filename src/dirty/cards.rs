@@ -142,8 +142,10 @@ unsafe impl TrackerBackend for Cards {
         Ok(())
     }
 
-    /// The table is ordinary memory, so the child has its own copy of it.
-    fn adopt(&mut self, _registered: &[PageRange]) -> Result<(), TrackError> {
+    /// The table is ordinary memory, so the child has its own copy of it. But another thread of the
+    /// parent may have stored and not marked yet, and there is nobody in the child who ever will.
+    fn adopt(&mut self, registered: &[PageRange]) -> Result<(), TrackError> {
+        registered.iter().for_each(|&range| self.table.mark_all(range));
         Ok(())
     }
 

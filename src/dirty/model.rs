@@ -155,10 +155,11 @@ impl Model {
     }
 
     fn scan(&self, range: PageRange, protect: bool, into: &PageSet) -> Scan {
-        let mut scan = Scan::default();
+        let (mut scan, mut last) = (Scan::default(), None);
         self.mmu.scan(range, protect, |page| {
             into.insert(page);
-            scan += Scan::found(page);
+            scan.pages += 1;
+            scan.runs += usize::from(last.replace(page.end()) != Some(page.start()));
         });
         scan
     }

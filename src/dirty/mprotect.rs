@@ -12,10 +12,21 @@
 //! as long as it is handed to the kernel; or read into memory that is not watched (in a heap: leaf
 //! objects) and copy.
 //!
+//! A thread that blocks `SIGSEGV` is killed by its first store to a clean page. So is one whose
+//! stack lies in watched memory, unless it has an alternate stack; and the top of a thread's stack,
+//! where its `rseq` area is, must not be watched even then: the kernel writes there by itself.
+//!
+//! The memory of trackers and page sets must not be watched either. A clean page is not executable.
+//!
+//! # Other handlers
+//! Everything that is not a store to watched memory goes to the handler that was there before. One
+//! that is installed later must do the same, or no fault gets here.
+//!
 //! # When mappings run out
 //! `vm.max_map_count` (65 530 by default) bounds the number of isolated dirty pages. When a fault
-//! would exceed it, the handler makes the whole registered range writable, which never needs
-//! another mapping: all of it is dirty then, and the program goes on.
+//! would exceed it, the handler makes everything writable that is registered around the page, which
+//! needs no other mapping: all of it is dirty then, and the program goes on. (Not where the memory
+//! beside it is somebody else's and read-only: the kernel then has one mapping for both.)
 
 mod fault_lock;
 mod shadow;
@@ -26,8 +37,9 @@ use std::sync::Arc;
 use super::backend::{BackendKind, Contract, Scan, Sight, TrackerBackend};
 use super::error::TrackError;
 use super::page_set::PageSet;
+use crate::os::fork;
 use crate::os::memory::{self, Access};
-use crate::os::signal::{install_write_fault_handler, with_signals_blocked};
+use crate::os::signal::{install_write_fault_handler, is_writable, with_signals_blocked};
 use crate::os::{OsError, PageRange};
 use fault_lock::FaultLock;
 use shadow::{PageTable, Shadow};
@@ -52,16 +64,43 @@ impl PageTable for Kernel {
 
 /// The signal handler's part: async-signal-safe, all signals blocked.
 fn resolve(address: usize) -> bool {
-    let page = PageRange::covering(address, 1);
-    page.is_ok_and(|page| {
-        SHADOWS.lock(|shadows| shadows.iter().any(|shadow| shadow.resolve_fault(page, &Kernel)))
+    let Ok(page) = PageRange::covering(address, 1) else { return false };
+    SHADOWS.lock(|shadows| {
+        let mut tried = shadows.iter().filter_map(|shadow| shadow.resolve_fault(page, &Kernel));
+        match tried.next() {
+            Some(Ok(())) => true,
+            Some(Err(_)) => make_all_writable(shadows, page).is_ok(),
+            // Perhaps it was ours when it faulted and was unregistered, so made writable, since.
+            // While the lock is held no tracker of ours can protect it again.
+            None => is_writable(address),
+        }
     })
+}
+
+/// Makes `range` writable where one mapping more would be too many: with everything registered
+/// around it, by whichever tracker, it begins and ends where a mapping does.
+fn make_all_writable(shadows: &[Arc<Shadow>], range: PageRange) -> Result<(), OsError> {
+    let mut all = range;
+    loop {
+        let wider = shadows.iter().fold(all, |all, shadow| shadow.widen(all));
+        if wider == all {
+            break;
+        }
+        all = wider;
+    }
+    shadows.iter().for_each(|shadow| shadow.note_writable(all));
+    Kernel.set_writable(all, true)
 }
 
 /// Runs `operation` with the fault lock. Signals stay blocked meanwhile: a handler of this thread
 /// that stored to a clean page would wait for the lock for ever.
 fn locked<R>(operation: impl FnOnce(&mut Vec<Arc<Shadow>>) -> R) -> R {
     with_signals_blocked(|| SHADOWS.lock(operation))
+}
+
+/// As [`locked`], for changing the list: a forked child finds all of the change or none.
+fn listed<R>(operation: impl FnOnce(&mut Vec<Arc<Shadow>>) -> R) -> R {
+    fork::undivided(|| locked(operation))
 }
 
 /// The back-end on `mprotect`.
@@ -81,7 +120,7 @@ impl Mprotect {
         let mut larger = Vec::new();
         loop {
             // Allocated outside the lock: the program may have the allocator's memory watched.
-            let needed = locked(|shadows| {
+            let needed = listed(|shadows| {
                 if larger.capacity() > shadows.len() {
                     larger.append(shadows);
                     larger.push(Arc::clone(&shadow));
@@ -101,7 +140,7 @@ impl Mprotect {
 
 impl Drop for Mprotect {
     fn drop(&mut self) {
-        let ours = locked(|shadows| {
+        let ours = listed(|shadows| {
             let at = shadows.iter().position(|shadow| Arc::ptr_eq(shadow, &self.shadow));
             at.map(|at| shadows.swap_remove(at))
         });
@@ -166,8 +205,8 @@ unsafe impl TrackerBackend for Mprotect {
     }
 
     fn unregister(&self, range: PageRange) -> Result<(), OsError> {
-        locked(|_| {
-            self.shadow.unprotect(range, &Kernel)?;
+        locked(|shadows| {
+            self.make_writable(shadows, range)?;
             self.shadow.unregister(range);
             Ok(())
         })
@@ -182,7 +221,7 @@ unsafe impl TrackerBackend for Mprotect {
     }
 
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
-        locked(|_| self.shadow.unprotect(range, &Kernel))
+        locked(|shadows| self.make_writable(shadows, range))
     }
 
     /// A child inherits page protections, handler and shadow alike, so they still agree.
@@ -192,6 +231,11 @@ unsafe impl TrackerBackend for Mprotect {
 }
 
 impl Mprotect {
+    fn make_writable(&self, shadows: &[Arc<Shadow>], range: PageRange) -> Result<(), OsError> {
+        let exactly = self.shadow.unprotect(range, &Kernel);
+        exactly.or_else(|_| make_all_writable(shadows, range))
+    }
+
     fn unwatchable(&self, range: PageRange, reason: &'static str) -> TrackError {
         TrackError::Unwatchable { backend: self.kind(), range, reason }
     }

@@ -11,6 +11,15 @@ impl RangeList {
         &self.0
     }
 
+    /// The ranges with those that touch made one. The kernel may keep such in one mapping, which it
+    /// can only split if `vm.max_map_count` allows.
+    pub(super) fn runs(&self) -> impl Iterator<Item = PageRange> {
+        self.0.chunk_by(|one, next| one.end() == next.start()).map(|touching| {
+            let (first, last) = (touching[0], touching[touching.len() - 1]);
+            PageRange::new(first.start(), last.end()).expect("in order, of whole pages")
+        })
+    }
+
     /// The first range that has a page of `range`.
     pub(super) fn overlapping(&self, range: PageRange) -> Option<PageRange> {
         let at = self.0.partition_point(|known| known.end() <= range.start());
@@ -87,6 +96,12 @@ mod tests {
         assert_eq!(list.overlapping(pages(3, 9)), Some(pages(1, 3)));
         assert_eq!(list.overlapping(pages(4, 4)), None);
         assert_eq!(list.overlapping(pages(9, 1)), Some(pages(8, 2)));
+    }
+
+    #[test]
+    fn runs_join_what_touches() {
+        let list = list(&[pages(4, 2), pages(1, 3), pages(8, 1)]);
+        assert_eq!(list.runs().collect::<Vec<_>>(), [pages(1, 5), pages(8, 1)]);
     }
 
     #[test]

@@ -90,7 +90,9 @@ impl Selection {
     /// When the variable is wrong, or one back-end was asked for and cannot be used. Without such
     /// a request there is always one that can: `all-dirty`.
     pub fn open(span: PageRange, options: &TrackerOptions) -> Result<Self, SelectError> {
-        let variable = std::env::var(TRACKER_VARIABLE).ok();
+        // What is not Unicode is no back-end's name either, and must not be passed over.
+        let variable = std::env::var_os(TRACKER_VARIABLE);
+        let variable = variable.as_ref().map(|value| value.to_string_lossy());
         let wanted = wanted(options.backend, variable.as_deref())?;
         Self::open_exactly(span, &TrackerOptions { backend: wanted, ..*options })
     }

@@ -104,7 +104,8 @@ impl Tracker {
     ///
     /// # Safety
     /// The range is mapped readable and writable, is the caller's own, and stays so until it is
-    /// unregistered or the tracker is dropped. Nobody else write-protects it.
+    /// unregistered or the tracker is dropped: nobody else changes its access or maps something
+    /// else there. With the `mprotect` back-end, neither a tracker nor a page set lies in it.
     ///
     /// # Errors
     /// [`TrackError::OutsideSpan`], [`TrackError::AlreadyRegistered`], or the reason why this
@@ -299,7 +300,7 @@ impl Drop for Tracker {
         fork::undivided(|| {
             // A child that cannot adopt has nothing registered that could be taken back.
             let Ok(state) = self.write() else { return };
-            for &range in state.registered.as_slice() {
+            for range in state.registered.runs() {
                 if let Err(error) = state.backend.unregister(range) {
                     debug_assert!(false, "dropping a tracker: {error}");
                 }

@@ -13,7 +13,7 @@ use crate::os::pagemap::{
     Categories, PageFilter, PageRegion, Pagemap, RESULT_SLOTS, ScanRequest, ScanStep,
 };
 use crate::os::userfaultfd::Userfaultfd;
-use crate::os::{OsError, PageRange};
+use crate::os::{OsError, PageRange, memory};
 
 /// Addresses that one ioctl may walk. The kernel holds the lock on the address space for as long
 /// as an ioctl finds nothing to report; at this size that is 0.1 ms, and a larger one gains nothing.
@@ -25,6 +25,10 @@ pub struct UffdOptions {
     /// Leave never-touched pages out: they are neither reported nor armed, and cost no page tables
     /// and no huge pages. A scan of touched memory takes about twice as long, because the kernel's
     /// fast path knows only the question whether a page was written.
+    ///
+    /// For private memory: shared memory is refused, because a page of it may have contents and
+    /// look never touched (written before it was mapped, reclaimed, or inherited by a child). A
+    /// page that was discarded looks like that too, until it is touched again.
     pub sparse: bool,
     /// Regions to take from the kernel in one call, 1 to 512. Fewer cost more calls.
     pub result_slots: usize,
@@ -124,13 +128,25 @@ unsafe impl TrackerBackend for Uffd {
             device_writes: Sight::Unseen(
                 "DMA does not go through page tables; keep a window open over a pinned buffer",
             ),
-            discards: Sight::Seen,
+            discards: if self.options.sparse {
+                Sight::Unseen("without contents a page looks never touched, and is left out")
+            } else {
+                Sight::Seen
+            },
             aliases: Sight::Unseen("write protection belongs to a mapping, not to the memory"),
             precise: true,
         }
     }
 
     unsafe fn register(&self, range: PageRange) -> Result<(), TrackError> {
+        if self.options.sparse && memory::is_shared(range)? {
+            return Err(TrackError::Unwatchable {
+                backend: self.kind(),
+                range,
+                reason: "it is shared memory, of which a written page can look never touched; \
+                         open the back-end without UffdOptions::sparse",
+            });
+        }
         Ok(self.uffd.register(range)?)
     }
 

@@ -186,6 +186,29 @@ pub unsafe fn advise(range: PageRange, advice: Advice) -> Result<(), OsError> {
     Errno::result(status).map(drop).map_err(|errno| OsError::syscall(call, Some(range), errno, ""))
 }
 
+/// Whether a part of `range` is a shared mapping, as `/proc/self/maps` says.
+///
+/// # Errors
+/// `ENOENT` without `/proc`.
+pub fn is_shared(range: PageRange) -> Result<bool, OsError> {
+    let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+        OsError::syscall("read of /proc/self/maps", Some(range), errno, "/proc must be mounted")
+    })?;
+    Ok(maps
+        .lines()
+        .filter_map(mapping)
+        .any(|(start, end, shared)| shared && start < range.end() && range.start() < end))
+}
+
+/// The ends of a mapping, and whether it is shared: `7f12a000-7f12b000 rw-s ...`.
+fn mapping(line: &str) -> Option<(usize, usize, bool)> {
+    let (addresses, rest) = line.split_once(' ')?;
+    let (start, end) = addresses.split_once('-')?;
+    let address = |digits| usize::from_str_radix(digits, 16).ok();
+    Some((address(start)?, address(end)?, rest.as_bytes().get(3) == Some(&b's')))
+}
+
 fn pointer(range: PageRange) -> NonNull<libc::c_void> {
     NonNull::new(range.as_ptr().cast()).expect("nothing is mapped at address zero")
 }
@@ -210,6 +233,17 @@ mod tests {
             commit(part).unwrap();
             assert_eq!(part.as_ptr().read(), 0, "decommitted memory comes back as zeros");
         }
+    }
+
+    #[test]
+    fn shared_mappings_are_told_from_private_ones() {
+        assert_eq!(
+            mapping("7f0000-7f2000 rw-s 0 00:01 7 /dev/zero"),
+            Some((0x7F0000, 0x7F2000, true))
+        );
+        assert_eq!(mapping("7f0000-7f2000 rw-p 0 00:00 0"), Some((0x7F0000, 0x7F2000, false)));
+        let reservation = Reservation::new(5 * page_size(), page_size()).unwrap();
+        assert!(!is_shared(reservation.range()).unwrap());
     }
 
     #[test]

@@ -140,7 +140,10 @@ impl Userfaultfd {
             let advice = match errno {
                 Errno::EBUSY => "another userfaultfd (another tracker, or CRIU) has a part of it",
                 Errno::EPERM => "it is a read-only shared file mapping",
-                Errno::EINVAL => "nothing is mapped there, or it cannot be write-protected",
+                Errno::EINVAL => {
+                    "nothing is mapped there, it cannot be write-protected, or it is on hugetlbfs \
+                     and not of whole huge pages"
+                }
                 _ => "",
             };
             OsError::syscall(CALL, Some(range), errno, advice)

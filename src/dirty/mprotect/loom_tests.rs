@@ -45,7 +45,7 @@ impl World {
         let store = || self.slots[thread].store(1, Ordering::Relaxed);
         self.mmu.store_or_fault(thread, self.span.start(), store, |_| {
             let _held = self.handler_locks.then(|| self.fault_lock.lock().unwrap());
-            assert!(self.shadow.resolve_fault(self.span, &self.mmu));
+            assert!(self.shadow.resolve_fault(self.span, &self.mmu).is_some());
         });
     }
 

@@ -49,29 +49,35 @@ impl Shadow {
         self.writable.remove(range);
     }
 
-    /// Makes `page` writable after a store to it faulted. False if it is not registered here.
+    /// Makes `page` writable after a store to it faulted. `None` if it is not registered here.
     ///
     /// A page that is in the set already may be protected even so (a protection that failed
     /// half-way), and another thread may just have made it writable; both are mended by the same
     /// call.
-    pub(super) fn resolve_fault(&self, page: PageRange, table: &impl PageTable) -> bool {
-        if !self.registered.contains(page.start()) {
-            return false;
-        }
-        self.writable.insert(page);
-        if table.set_writable(page, true).is_err() {
-            // One mapping more is too many. The widest registered range around it needs none.
-            let all = self.registered_around(page);
-            self.writable.insert(all);
-            return table.set_writable(all, true).is_ok();
-        }
-        true
+    pub(super) fn resolve_fault<T: PageTable>(
+        &self,
+        page: PageRange,
+        table: &T,
+    ) -> Option<Result<(), T::Error>> {
+        self.registered.contains(page.start()).then(|| self.unprotect(page, table))
     }
 
-    /// The longest run of registered pages with `page` in it.
-    fn registered_around(&self, page: PageRange) -> PageRange {
-        let run = self.registered.iter().find(|run| run.covers(page));
-        run.expect("the page is registered")
+    /// `range` and every run of registered pages that overlaps or touches it.
+    pub(super) fn widen(&self, range: PageRange) -> PageRange {
+        let near = |run: &PageRange| run.start() <= range.end() && range.start() <= run.end();
+        self.registered.iter().filter(near).fold(range, |all, run| {
+            let (start, end) = (all.start().min(run.start()), all.end().max(run.end()));
+            PageRange::new(start, end).expect("two ranges of whole pages")
+        })
+    }
+
+    /// Notes that the registered pages of `range` are about to become writable.
+    pub(super) fn note_writable(&self, range: PageRange) {
+        if let Some(common) = range.intersection(self.registered.span()) {
+            for run in self.registered.iter_in(common) {
+                self.writable.insert(run);
+            }
+        }
     }
 
     /// Takes the writable pages of `range` into `owed` and protects them.
