@@ -22,7 +22,7 @@ mod sync;
 
 pub use collector::{
     Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
-    OptionError, Sizing,
+    Mode, OptionError, Sizing,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,

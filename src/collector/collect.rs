@@ -1,16 +1,32 @@
-//! A full collection with the world stopped.
+//! What stopping and concurrent collections have in common, and the former.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::heap::{Cycle, Shared};
-use super::mark::Marking;
+use super::heap::{Cycle, Shared, Unobserved};
+use super::mark::{Marking, Scope};
 use super::verify::verify;
 use crate::mutator::{Cause, CollectOnDemand, Local, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
 
+/// The stopped world, and since when.
+pub(super) struct Stop<'a> {
+    pub(super) world: Stopped<'a, Local>,
+    start: Instant,
+}
+
 impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn collect(&self, cause: Cause, seen: u64) {
+        if self.concurrent
+            && let Some(waited) = self.requests.ask(cause, self.is_late())
+        {
+            if matches!(cause, Cause::Allocation | Cause::Exhaustion | Cause::LastResort)
+                && !waited.is_zero()
+            {
+                self.lock_recorder().stalled(waited);
+            }
+            return;
+        }
         let mut cycle = self.cycle.lock().expect("no panic in a collection");
         if self.collections() != seen {
             return;
@@ -21,7 +37,7 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         if cause == Cause::Allocation && !self.is_time() {
             return;
         }
-        self.collect_now(&mut cycle, cause);
+        self.collect_stopped(&mut cycle, cause);
     }
 
     fn collections(&self) -> u64 {
@@ -47,65 +63,94 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
 }
 
 impl<M: ObjectModel> Shared<M> {
-    fn is_time(&self) -> bool {
+    /// Whether so much was allocated during a cycle that mutators have to wait for its end.
+    fn is_late(&self) -> bool {
+        self.allocated.load(Ordering::Relaxed) / 2 > self.trigger.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_time(&self) -> bool {
         self.allocated.load(Ordering::Relaxed) > self.trigger.load(Ordering::Relaxed)
     }
 
-    fn collect_now(&self, cycle: &mut Cycle, cause: Cause) {
+    /// Collects the whole heap in one stop.
+    pub(super) fn collect_stopped(&self, cycle: &mut Cycle, cause: Cause) {
         let start = Instant::now();
-        let stopped = self.world.stop();
-        for thread in &stopped.threads {
-            // SAFETY: the thread is parked until `stopped` is dropped.
+        let stop = self.stop();
+        let marks = self.memory.metadata.next_marks();
+        let owed = self.ledger.owed();
+        let marking = Marking::new(&self.memory, &self.model, Scope::Full, marks, owed);
+        let live = marking.run(self.options.markers, None, |marker| {
+            self.find_roots(&stop, &mut |root| marker.push(root));
+        });
+        if self.options.verify {
+            verify(self, &stop, marks, true);
+        }
+        self.memory.metadata.flip_marks();
+        self.begin_sweep(Scope::Full);
+        self.resume(stop);
+        self.record_cycle(cycle, Scope::Full, cause, live, start.elapsed());
+    }
+
+    /// Stops the world and retires every allocation buffer.
+    pub(super) fn stop(&self) -> Stop<'_> {
+        let start = Instant::now();
+        let world = self.world.stop();
+        for thread in &world.threads {
+            // SAFETY: the thread is parked until the world is resumed.
             unsafe { thread.local.retire(&self.memory.metadata) };
         }
-        let live_objects = self.mark(&stopped);
-        self.memory.metadata.flip_marks();
-        self.begin_sweep();
-        let stop = stopped.time_to_safepoint.clone();
-        drop(stopped);
-        let pause = start.elapsed();
+        self.memory.pool().retire(&self.memory.metadata);
+        Stop { world, start }
+    }
 
+    /// Lets the world go on, and takes note of how long it stood.
+    pub(super) fn resume(&self, stop: Stop<'_>) {
+        let time_to_safepoint = stop.world.time_to_safepoint.clone();
+        drop(stop.world);
+        self.lock_recorder().paused(stop.start.elapsed(), time_to_safepoint);
+    }
+
+    pub(super) fn record_cycle(
+        &self,
+        cycle: &mut Cycle,
+        scope: Scope,
+        cause: Cause,
+        marked: usize,
+        time: Duration,
+    ) {
         let allocated = self.allocated.swap(0, Ordering::Relaxed);
-        cycle.unobserved = Some((allocated, start - cycle.ended, pause));
+        let since = cycle.ended.elapsed();
+        cycle.unobserved = Some(Unobserved { scope, allocated, since, collecting: time });
         cycle.ended = Instant::now();
         self.collections.fetch_add(1, Ordering::AcqRel);
-        self.lock_recorder().paused(pause, stop, live_objects);
+        self.lock_recorder().collected(scope == Scope::Full, marked);
         if self.options.log {
+            let stats = self.stats();
             eprintln!(
-                "strandline: cycle {}: {cause:?}, {live_objects} objects alive, pause {:.3} ms",
+                "strandline: cycle {}, {scope:?} for {cause:?}: {marked} objects marked in {:.3} ms, \
+                 last pause {:.3} ms, {} of {} MiB committed",
                 self.collections(),
-                pause.as_secs_f64() * 1e3
+                time.as_secs_f64() * 1e3,
+                stats.last_pause.as_secs_f64() * 1e3,
+                stats.committed_bytes >> 20,
+                stats.limit_bytes >> 20,
             );
         }
         self.sweeping.begin();
     }
 
-    /// Marks into the next marks. Returns the number of objects.
-    fn mark(&self, stopped: &Stopped<'_, Local>) -> usize {
-        let marks = self.memory.metadata.next_marks();
-        let marking = Marking::new(&self.memory, &self.model, marks, self.options.markers);
-        let live = marking.run(|marker| self.find_roots(stopped, &mut |root| marker.push(root)));
-        if self.options.verify {
-            verify(self, stopped, marks);
-        }
-        live
-    }
-
-    fn begin_sweep(&self) {
+    pub(super) fn begin_sweep(&self, scope: Scope) {
+        let full = scope == Scope::Full;
         let mut pool = self.memory.pool();
-        pool.begin_sweep(true, &self.memory.metadata);
-        if let Err(error) = pool.chunks.age(self.memory.tracker()) {
+        pool.begin_sweep(full, &self.memory.metadata);
+        if full && let Err(error) = pool.chunks.age(self.memory.tracker()) {
             // The memory stays with the heap, which is all that is lost.
             eprintln!("strandline: idle memory could not be given back: {error}");
         }
     }
 
     /// Passes every object that a root refers to to `visit`.
-    pub(super) fn find_roots(
-        &self,
-        stopped: &Stopped<'_, Local>,
-        visit: &mut dyn FnMut(ObjectRef),
-    ) {
+    pub(super) fn find_roots(&self, stop: &Stop<'_>, visit: &mut dyn FnMut(ObjectRef)) {
         self.roots.handles(&mut *visit);
         self.roots.sources(&mut RootSlots { shared: self, visit });
         let mut visit_word = |word| {
@@ -114,7 +159,7 @@ impl<M: ObjectModel> Shared<M> {
             }
         };
         self.roots.ranges(&mut visit_word);
-        for stack in stopped.threads.iter().filter_map(|thread| thread.local.stack()) {
+        for stack in stop.world.threads.iter().filter_map(|thread| thread.local.stack()) {
             // SAFETY: the frames of a thread that is parked.
             unsafe { words(stack, &mut visit_word) };
         }

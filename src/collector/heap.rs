@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::options::{HeapOptions, OptionError, Sizing};
+use super::ledger::Ledger;
+use super::mark::Scope;
+use super::options::{HeapOptions, Mode, OptionError, Sizing};
+use super::requests::Requests;
 use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
 use crate::dirty::{SelectError, Selection};
@@ -31,6 +34,7 @@ const FIRST_ROOM: usize = 32 << 20;
 pub struct Heap<M> {
     shared: Arc<Shared<M>>,
     sweeper: Option<JoinHandle<()>>,
+    driver: Option<JoinHandle<()>>,
 }
 
 /// What all threads of a heap share.
@@ -49,6 +53,11 @@ pub(super) struct Shared<M> {
     pub(super) trigger: AtomicUsize,
     pub(super) stress_count: AtomicU32,
     pub(super) sweeping: Sweeping,
+    /// Pages to look at again.
+    pub(super) ledger: Ledger,
+    /// Whether a driver thread runs the cycles, while the program runs.
+    pub(super) concurrent: bool,
+    pub(super) requests: Requests,
 }
 
 /// What is known from one collection to the next.
@@ -56,9 +65,21 @@ pub(super) struct Shared<M> {
 pub(super) struct Cycle {
     pub(super) balancer: Balancer,
     pub(super) ended: Instant,
-    /// A collection that was not yet taken note of, because its live size was not known: bytes
-    /// allocated and time before it, and time in it.
-    pub(super) unobserved: Option<(usize, Duration, Duration)>,
+    pub(super) unobserved: Option<Unobserved>,
+    /// The size that the heap should have, and the live size at which the next cycle is a full one.
+    target: usize,
+    full_at: usize,
+}
+
+/// A collection that was not yet taken note of, because its live size is not known before the sweep.
+#[derive(Debug)]
+pub(super) struct Unobserved {
+    pub(super) scope: Scope,
+    /// Bytes allocated since the one before, and the time for that.
+    pub(super) allocated: usize,
+    pub(super) since: Duration,
+    /// The time that it took.
+    pub(super) collecting: Duration,
 }
 
 /// Wakes the background sweeper.
@@ -116,8 +137,15 @@ impl<M: ObjectModel> Heap<M> {
             huge_pages: options.huge_pages,
             tracker: options.tracker,
         })?;
-        let cycle =
-            Cycle { balancer: Balancer::default(), ended: Instant::now(), unobserved: None };
+        let cycle = Cycle {
+            balancer: Balancer::default(),
+            ended: Instant::now(),
+            unobserved: None,
+            target: initial,
+            full_at: 0,
+        };
+        let span = memory.tracker().span();
+        let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
         let shared = Arc::new(Shared {
             memory: Arc::new(memory),
             world: Arc::new(Threads::new()),
@@ -131,15 +159,22 @@ impl<M: ObjectModel> Heap<M> {
             trigger: AtomicUsize::new(initial),
             stress_count: AtomicU32::new(0),
             sweeping: Sweeping::default(),
+            ledger: Ledger::new(span),
+            concurrent,
+            requests: Requests::default(),
         });
-        let sweeper = std::thread::Builder::new()
-            .name("strandline-sweep".into())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || shared.sweep_in_background()
-            })
-            .map_err(HeapError::Thread)?;
-        Ok(Self { shared, sweeper: Some(sweeper) })
+        let mut heap = Self { shared, sweeper: None, driver: None };
+        heap.sweeper = Some(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
+        if concurrent {
+            heap.driver = Some(heap.spawn("strandline-cycle", Shared::drive)?);
+        }
+        Ok(heap)
+    }
+
+    fn spawn(&self, name: &str, body: fn(&Shared<M>)) -> Result<JoinHandle<()>, HeapError> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name(name.into());
+        thread.spawn(move || body(&shared)).map_err(HeapError::Thread)
     }
 
     /// Attaches the calling thread.
@@ -218,10 +253,11 @@ impl<M: ObjectModel> Heap<M> {
 
 impl<M> Drop for Heap<M> {
     fn drop(&mut self) {
+        self.shared.requests.shut_down();
         self.shared.sweeping.shut_down();
-        if let Some(sweeper) = self.sweeper.take() {
-            let result = sweeper.join();
-            debug_assert!(result.is_ok(), "the sweeper panicked");
+        for thread in [self.driver.take(), self.sweeper.take()].into_iter().flatten() {
+            let result = thread.join();
+            debug_assert!(result.is_ok(), "a collector thread panicked");
         }
     }
 }
@@ -282,18 +318,37 @@ impl<M: ObjectModel> Shared<M> {
     /// Sweeps everything that is left, and sizes the heap by what is alive.
     pub(super) fn finish_sweep(&self, cycle: &mut Cycle) {
         while !self.sweep_batch() {}
-        let Some((allocated, since, collecting)) = cycle.unobserved.take() else { return };
+        let Some(seen) = cycle.unobserved.take() else { return };
         let mut pool = self.memory.pool();
         let live = pool.live_bytes();
-        cycle.balancer.observe((allocated, since), (live, collecting));
-        let target = match self.options.sizing {
-            Sizing::Fixed => self.options.limit,
-            Sizing::Balanced => cycle.balancer.target(live, self.options.limit),
-        };
-        pool.target = chunks_within(target).max(2);
+        if seen.scope == Scope::Full {
+            cycle.balancer.observe((seen.allocated, seen.since), (live, seen.collecting));
+            cycle.target = match self.options.sizing {
+                Sizing::Fixed => self.options.limit,
+                Sizing::Balanced => cycle.balancer.target(live, self.options.limit),
+            };
+            cycle.full_at = live + cycle.target.saturating_sub(live) / 2;
+        }
+        pool.target = chunks_within(cycle.target).max(2);
         drop(pool);
-        self.trigger.store(target.saturating_sub(live), Ordering::Relaxed);
+        let room = cycle.target.saturating_sub(live);
+        // Concurrent cycles begin early, so that they end before the room does.
+        let room = if self.concurrent { room / 2 } else { room };
+        self.trigger.store(room, Ordering::Relaxed);
         self.lock_recorder().live_bytes = live;
+    }
+
+    /// The driver thread: runs cycles when they are asked for.
+    fn drive(&self) {
+        while let Some((wanted, cause)) = self.requests.begin() {
+            let mut cycle = self.cycle.lock().expect("no panic in a collection");
+            self.finish_sweep(&mut cycle);
+            let live = self.lock_recorder().live_bytes;
+            let scope = if live >= cycle.full_at { Scope::Full } else { wanted };
+            self.run_cycle(&mut cycle, scope, cause);
+            drop(cycle);
+            self.requests.end();
+        }
     }
 
     pub(super) fn lock_recorder(&self) -> MutexGuard<'_, Recorder> {

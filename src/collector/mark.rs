@@ -1,4 +1,4 @@
-//! Marking: the transitive closure from the roots, in parallel.
+//! Marking: the transitive closure from the roots, in parallel, and while the program runs.
 //!
 //! A marker's time is spent waiting for two memory accesses an object: its mark bit, and its slots.
 //! So a reference passes two rings. Entering the first its mark word is prefetched; leaving it the
@@ -8,14 +8,24 @@
 //!
 //! Nothing recurses, and a large object is traced in parts, so neither a deep list nor a huge array
 //! overflows anything or keeps the other markers waiting.
+//!
+//! # While the program runs
+//!
+//! An object in a block that a mutator owns may not be initialised, so it is not looked at now, and
+//! the page of the slot that refers to it is owed: it will be looked at again when the block has
+//! been retired. In a minor cycle what is in an old block is marked already and is passed over
+//! without asking for its mark.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use super::packets::PacketPool;
 use super::ring::{Ring, prefetch};
-use crate::heap::{Bitmap, Content, LargeObject, Memory};
-use crate::mutator::words;
+use crate::dirty::PageSet;
+use crate::heap::{Age, Bitmap, Content, LargeObject, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+use crate::os::{PageRange, page_size};
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -27,6 +37,9 @@ const ENOUGH: usize = 8;
 /// Bytes of a large object that are traced at a time.
 const PART: usize = 64 << 10;
 
+/// References to work off between two looks at the clock.
+const CLOCK_INTERVAL: u32 = 512;
+
 /// Work that changes hands.
 #[derive(Debug)]
 pub(super) enum Packet {
@@ -36,94 +49,163 @@ pub(super) enum Packet {
     Part(LargeObject, Range<usize>),
 }
 
-/// One marking of a heap, by several markers.
+/// How much of the heap a cycle looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The young objects: what is marked stays marked.
+    Minor,
+    /// All objects.
+    Full,
+}
+
+/// The marking of one cycle, in one or more runs.
 pub(super) struct Marking<'a, M> {
     pub(super) memory: &'a Memory,
     pub(super) model: &'a M,
     pub(super) marks: &'a Bitmap,
+    pub(super) scope: Scope,
+    /// Pages to look at again.
+    pub(super) owed: &'a PageSet,
+    /// What a run left when its time was up.
+    leftover: Mutex<Vec<Packet>>,
+}
+
+/// One run of some markers.
+struct Run<'r, 'a, M> {
+    marking: &'r Marking<'a, M>,
     pool: PacketPool<Packet>,
     markers: usize,
+    deadline: Option<Instant>,
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
-    pub(super) fn new(memory: &'a Memory, model: &'a M, marks: &'a Bitmap, markers: usize) -> Self {
-        Self { memory, model, marks, pool: PacketPool::new(markers), markers }
+    pub(super) fn new(
+        memory: &'a Memory,
+        model: &'a M,
+        scope: Scope,
+        marks: &'a Bitmap,
+        owed: &'a PageSet,
+    ) -> Self {
+        Self { memory, model, marks, scope, owed, leftover: Mutex::default() }
     }
 
-    /// Marks everything that `find_roots` pushes and that can be reached from it. Returns the
-    /// number of objects marked.
-    pub(super) fn run(&self, find_roots: impl FnOnce(&mut Marker<'_, 'a, M>)) -> usize {
-        std::thread::scope(|scope| {
+    /// Marks everything that can be reached from what `seed` pushes and from what earlier runs left,
+    /// with `markers` threads, but for what is owed. At the deadline the rest is left to a later
+    /// run. Returns the number of objects marked.
+    pub(super) fn run(
+        &self,
+        markers: usize,
+        deadline: Option<Instant>,
+        seed: impl FnOnce(&mut Marker<'_, 'a, M>),
+    ) -> usize {
+        let leftover = std::mem::take(&mut *self.leftover());
+        let pool = PacketPool::new(markers, leftover);
+        let run = Run { marking: self, pool, markers, deadline };
+        let marked = std::thread::scope(|scope| {
             let helpers: Vec<_> =
-                (1..self.markers).map(|_| scope.spawn(|| Marker::new(self).work())).collect();
-            let mut first = Marker::new(self);
-            find_roots(&mut first);
+                (1..markers).map(|_| scope.spawn(|| Marker::new(&run).work())).collect();
+            let mut first = Marker::new(&run);
+            seed(&mut first);
             let marked = first.work();
             let others = helpers.into_iter().map(|helper| helper.join());
             marked + others.map(|marked| marked.expect("a marker panicked")).sum::<usize>()
-        })
+        });
+        *self.leftover() = run.pool.into_packets();
+        marked
+    }
+
+    /// Adds roots for the next run.
+    pub(super) fn add_roots(&self, roots: Vec<ObjectRef>) {
+        let packets = roots
+            .chunks(PACKET)
+            .map(|roots| Packet::References(roots.iter().map(|root| root.address()).collect()));
+        self.leftover().extend(packets);
+    }
+
+    /// Whether no run has left anything.
+    pub(super) fn is_done(&self) -> bool {
+        self.leftover().is_empty()
+    }
+
+    fn leftover(&self) -> std::sync::MutexGuard<'_, Vec<Packet>> {
+        self.leftover.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A thread that marks.
-pub(super) struct Marker<'s, 'a, M> {
-    marking: &'s Marking<'a, M>,
+pub(super) struct Marker<'r, 'a, M> {
+    run: &'r Run<'r, 'a, M>,
+    marking: &'r Marking<'a, M>,
     stack: Vec<usize>,
     parts: Vec<(LargeObject, Range<usize>)>,
     to_mark: Ring<32>,
     to_trace: Ring<64>,
     marked: usize,
+    until_clock: u32,
 }
 
-impl<'s, 'a, M: ObjectModel> Marker<'s, 'a, M> {
-    fn new(marking: &'s Marking<'a, M>) -> Self {
+impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
+    fn new(run: &'r Run<'r, 'a, M>) -> Self {
         Self {
-            marking,
+            run,
+            marking: run.marking,
             stack: Vec::with_capacity(4 * PACKET),
             parts: Vec::new(),
             to_mark: Ring::new(),
             to_trace: Ring::new(),
             marked: 0,
+            until_clock: CLOCK_INTERVAL,
         }
+    }
+
+    pub(super) fn marking(&self) -> &'r Marking<'a, M> {
+        self.marking
     }
 
     /// Adds a root.
     pub(super) fn push(&mut self, object: ObjectRef) {
         self.stack.push(object.address());
-        if self.stack.len() > 16 * PACKET && self.marking.markers > 1 {
+        if self.stack.len() > 16 * PACKET && self.run.markers > 1 {
             self.share();
         }
     }
 
-    /// Adds what a word of unknown meaning refers to, if it does.
-    pub(super) fn push_conservatively(&mut self, word: usize) {
-        if let Some(object) = self.marking.memory.resolve(word) {
-            self.push(object);
-        }
-    }
-
-    /// Marks until nothing is left anywhere. Returns how many objects this marker has marked.
+    /// Marks until nothing is left anywhere, or the time is up. Returns how many objects this
+    /// marker has marked.
     fn work(mut self) -> usize {
-        self.drain();
-        while let Some(packet) = self.marking.pool.take() {
-            match packet {
-                Packet::References(references) => self.stack = references,
-                Packet::Part(object, part) => self.parts.push((object, part)),
+        while self.drain() {
+            match self.run.pool.take() {
+                Some(Packet::References(references)) => self.stack = references,
+                Some(Packet::Part(object, part)) => self.parts.push((object, part)),
+                None => return self.marked,
             }
-            self.drain();
         }
+        self.leave();
         self.marked
     }
 
-    /// Works off what this marker has. Nothing is in the rings afterwards.
-    fn drain(&mut self) {
+    /// Whether the run's time is up.
+    pub(super) fn is_late(&self) -> bool {
+        self.run.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Works off what this marker has; nothing is in the rings afterwards. False if its time was up
+    /// before.
+    pub(super) fn drain(&mut self) -> bool {
         loop {
+            self.until_clock -= 1;
+            if self.until_clock == 0 {
+                self.until_clock = CLOCK_INTERVAL;
+                if self.is_late() {
+                    return false;
+                }
+            }
             if let Some(reference) = self.stack.pop() {
                 prefetch(self.mark_word(reference));
                 if let Some(oldest) = self.to_mark.push(reference) {
                     self.mark(oldest);
                 }
-                if self.stack.len() > ENOUGH && self.marking.pool.is_wanted() {
+                if self.stack.len() > ENOUGH && self.run.pool.is_wanted() {
                     self.share();
                 }
             } else if let Some(reference) = self.to_mark.pop() {
@@ -133,7 +215,7 @@ impl<'s, 'a, M: ObjectModel> Marker<'s, 'a, M> {
             } else if let Some((object, part)) = self.parts.pop() {
                 self.trace_part(object, part);
             } else {
-                return;
+                return true;
             }
         }
     }
@@ -143,7 +225,26 @@ impl<'s, 'a, M: ObjectModel> Marker<'s, 'a, M> {
     fn share(&mut self) {
         let count = (self.stack.len() / 2).min(PACKET);
         let packet = self.stack.drain(..count).collect();
-        self.marking.pool.give(Packet::References(packet));
+        self.run.pool.give(Packet::References(packet));
+    }
+
+    /// Leaves everything to a later run, and has the other markers do so, too.
+    #[cold]
+    fn leave(&mut self) {
+        // Marked objects must be traced; there are at most as many as the ring has places.
+        while let Some(object) = self.to_trace.pop() {
+            self.trace_small(object);
+        }
+        while let Some(reference) = self.to_mark.pop() {
+            self.stack.push(reference);
+        }
+        if !self.stack.is_empty() {
+            self.run.pool.give(Packet::References(std::mem::take(&mut self.stack)));
+        }
+        for (object, part) in self.parts.drain(..) {
+            self.run.pool.give(Packet::Part(object, part));
+        }
+        self.run.pool.close();
     }
 
     fn mark_word(&self, reference: usize) -> usize {
@@ -154,7 +255,7 @@ impl<'s, 'a, M: ObjectModel> Marker<'s, 'a, M> {
     /// Whether this marker is the first to mark the object.
     #[inline]
     fn set_mark(&self, granule: usize) -> bool {
-        if self.marking.markers > 1 {
+        if self.run.markers > 1 {
             return self.marking.marks.set_shared(granule);
         }
         // Nobody else writes mark bits: a plain read and write is several times faster.
@@ -171,14 +272,17 @@ impl<'s, 'a, M: ObjectModel> Marker<'s, 'a, M> {
         self.marked += 1;
         match metadata.content(metadata.geometry.block(reference)) {
             Content::Small(Kind::Leaf) => {}
-            Content::Small(_) => {
-                prefetch(reference);
-                if let Some(oldest) = self.to_trace.push(reference) {
-                    self.trace_small(oldest);
-                }
-            }
+            Content::Small(_) => self.trace_soon(reference),
             Content::Large => self.begin_large(reference),
             Content::Unused => unreachable!("{reference:#x} is a reference into unused memory"),
+        }
+    }
+
+    /// Traces a marked small object when it is in the cache.
+    pub(super) fn trace_soon(&mut self, address: usize) {
+        prefetch(address);
+        if let Some(oldest) = self.to_trace.push(address) {
+            self.trace_small(oldest);
         }
     }
 
@@ -208,33 +312,73 @@ impl<'s, 'a, M: ObjectModel> Marker<'s, 'a, M> {
         let now = part.start..part.end.min(part.start + PART);
         if now.end < part.end {
             let rest = now.end..part.end;
-            if self.marking.pool.is_wanted() {
+            if self.run.pool.is_wanted() {
                 let middle = rest.start + (rest.len() / 2).next_multiple_of(PART).min(rest.len());
-                self.marking.pool.give(Packet::Part(object, middle..rest.end));
+                self.run.pool.give(Packet::Part(object, middle..rest.end));
                 self.parts.push((object, rest.start..middle));
             } else {
                 self.parts.push((object, rest));
             }
         }
-        let marking = self.marking;
+        self.trace_large(object, now);
+    }
+
+    /// Traces the slots of a marked large object at some offsets.
+    pub(super) fn trace_large(&mut self, object: LargeObject, part: Range<usize>) {
         if object.kind == Kind::Conservative {
-            self.trace_words(object.start + now.start..object.start + now.end);
-        } else {
-            let reference = ObjectRef::at(object.start);
-            // SAFETY: a marked object of this heap with slots of its own.
-            unsafe { marking.model.trace_part(reference, now, &mut Pusher { marker: self }) };
+            self.trace_words(object.start + part.start..object.start + part.end);
+            return;
+        }
+        let (marking, reference) = (self.marking, ObjectRef::at(object.start));
+        // SAFETY: a marked object of this heap with slots of its own.
+        unsafe { marking.model.trace_part(reference, part, &mut Pusher { marker: self }) };
+    }
+
+    /// Traces words that may be anything.
+    fn trace_words(&mut self, addresses: Range<usize>) {
+        let memory = self.marking.memory;
+        for address in addresses.step_by(size_of::<usize>()) {
+            // SAFETY: a word of an object of this heap.
+            let slot = unsafe { Slot::at_address(address) };
+            let word = slot.load();
+            if memory.metadata.geometry.contains(word)
+                && self.wants(word, slot)
+                && let Some(object) = memory.resolve(word)
+            {
+                self.stack.push(object.address());
+            }
         }
     }
 
-    fn trace_words(&mut self, addresses: Range<usize>) {
-        // SAFETY: the words of an object of this heap.
-        unsafe { words(addresses, |word| self.push_conservatively(word)) };
+    /// Whether an object at `address` is to be marked, if it is not yet. If it cannot be looked at
+    /// now, the page of the slot that refers to it is owed.
+    #[inline]
+    fn wants(&self, address: usize, slot: Slot) -> bool {
+        let metadata = &self.marking.memory.metadata;
+        match metadata.age(metadata.geometry.block(address)) {
+            Age::Old => self.marking.scope == Scope::Full,
+            Age::Young => true,
+            Age::Owned => {
+                self.owe(slot);
+                false
+            }
+        }
+    }
+
+    #[cold]
+    fn owe(&self, slot: Slot) {
+        let page = slot.address() & !(page_size() - 1);
+        let page = PageRange::new(page, page + page_size()).expect("a page is whole");
+        // A slot outside the heap is a root's, and roots are looked at again in every stop.
+        if self.marking.owed.span().covers(page) {
+            self.marking.owed.insert(page);
+        }
     }
 }
 
 /// Puts what slots refer to onto a marker's stack.
-pub(super) struct Pusher<'m, 's, 'a, M> {
-    pub(super) marker: &'m mut Marker<'s, 'a, M>,
+struct Pusher<'m, 'r, 'a, M> {
+    marker: &'m mut Marker<'r, 'a, M>,
 }
 
 impl<M: ObjectModel> SlotVisitor for Pusher<'_, '_, '_, M> {
@@ -243,6 +387,7 @@ impl<M: ObjectModel> SlotVisitor for Pusher<'_, '_, '_, M> {
         let marking = self.marker.marking;
         if let Some(object) = marking.model.decode(slot.load())
             && marking.memory.metadata.geometry.contains(object.address())
+            && self.marker.wants(object.address(), slot)
         {
             self.marker.stack.push(object.address());
         }

@@ -1,10 +1,14 @@
 //! When to collect, and how.
 
 mod collect;
+mod cycle;
 mod heap;
+mod ledger;
 mod mark;
 mod options;
 mod packets;
+mod requests;
+mod rescan;
 mod ring;
 mod sizing;
 mod stats;
@@ -12,6 +16,6 @@ mod verify;
 
 pub use heap::{Heap, HeapError};
 pub use options::{
-    HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, OptionError, Sizing,
+    HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
 pub use stats::HeapStats;

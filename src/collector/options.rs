@@ -1,5 +1,8 @@
 //! What a heap is made with, from the program and from the environment.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use crate::dirty::TrackerOptions;
 use crate::os::limits::available_memory;
 
@@ -10,8 +13,22 @@ pub const MARKERS_VARIABLE: &str = "STRANDLINE_MARKERS";
 /// The environment variable that turns on the log: `1` for a line on standard error for each cycle.
 pub const LOG_VARIABLE: &str = "STRANDLINE_LOG";
 
+const PAUSE_TARGET: Duration = Duration::from_micros(500);
+const PAUSE_TARGETS: RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_secs(1);
+
 /// The smallest heap limit.
 const SMALLEST_LIMIT: usize = 8 << 20;
+
+/// When the heap is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// While the program runs, and by generations. Where the tracker cannot tell which pages were
+    /// written (`all-dirty`) this is the same as [`Stopped`](Self::Stopped).
+    #[default]
+    Concurrent,
+    /// All of it, with the world stopped.
+    Stopped,
+}
 
 /// How the size of the heap follows what is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +56,11 @@ pub struct HeapOptions {
     pub limit: usize,
     /// How the size of the heap follows what is alive.
     pub sizing: Sizing,
+    /// When it is collected.
+    pub mode: Mode,
+    /// The time after which a stop of a concurrent cycle gives up and lets the program go on, to
+    /// try again later. 50 microseconds to 1 second; 500 microseconds by default.
+    pub pause_target: Duration,
     /// Threads that mark, 1 to 64. By default one for each processor, at most 4.
     pub markers: usize,
     /// Ask the kernel for huge pages.
@@ -60,6 +82,8 @@ impl Default for HeapOptions {
         Self {
             limit: (available_memory() / 2).max(SMALLEST_LIMIT),
             sizing: Sizing::default(),
+            mode: Mode::default(),
+            pause_target: PAUSE_TARGET,
             markers: processors.min(4),
             huge_pages: true,
             tracker: TrackerOptions::default(),
@@ -80,6 +104,9 @@ pub enum OptionError {
     /// The number of markers is out of range.
     #[error("{0} marker threads; there must be 1 to 64")]
     Markers(usize),
+    /// The pause target is out of range.
+    #[error("a pause target of {0:?}; it must be 50 microseconds to 1 second")]
+    PauseTarget(Duration),
     /// The stress interval is zero.
     #[error("a stress interval of 0; 1 collects at every allocation, None never for stress")]
     Stress,
@@ -124,6 +151,9 @@ impl HeapOptions {
         }
         if !(1..=64).contains(&self.markers) {
             return Err(OptionError::Markers(self.markers));
+        }
+        if !PAUSE_TARGETS.contains(&self.pause_target) {
+            return Err(OptionError::PauseTarget(self.pause_target));
         }
         if self.stress == Some(0) {
             return Err(OptionError::Stress);

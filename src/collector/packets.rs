@@ -26,8 +26,8 @@ struct State<T> {
 }
 
 impl<T> PacketPool<T> {
-    pub(super) fn new(markers: usize) -> Self {
-        let state = State { packets: Vec::new(), waiting: 0, finished: false };
+    pub(super) fn new(markers: usize, packets: Vec<T>) -> Self {
+        let state = State { packets, waiting: 0, finished: false };
         let (state, waiting) = (Mutex::new(state), AtomicUsize::new(0));
         Self { markers, state, changed: Condvar::new(), waiting }
     }
@@ -38,17 +38,31 @@ impl<T> PacketPool<T> {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
+    /// Has every marker stop: none gets a packet any more.
+    pub(super) fn close(&self) {
+        self.state.lock().expect("no panic under the packet lock").finished = true;
+        self.changed.notify_all();
+    }
+
+    /// The packets that nobody has taken.
+    pub(super) fn into_packets(self) -> Vec<T> {
+        self.state.into_inner().expect("no panic under the packet lock").packets
+    }
+
     /// Gives a packet to whoever comes first.
     pub(super) fn give(&self, packet: T) {
         self.state.lock().expect("no panic under the packet lock").packets.push(packet);
         self.changed.notify_one();
     }
 
-    /// Takes a packet, waiting for one. `None` when there will be no more: every marker waits.
+    /// Takes a packet, waiting for one. `None` when there will be no more: every marker waits, or the
+    /// pool was closed.
     pub(super) fn take(&self) -> Option<T> {
         let mut state = self.state.lock().expect("no panic under the packet lock");
         loop {
-            if let Some(packet) = state.packets.pop() {
+            if !state.finished
+                && let Some(packet) = state.packets.pop()
+            {
                 return Some(packet);
             }
             state.waiting += 1;

@@ -14,6 +14,10 @@ use crate::mutator::TimeToSafepoint;
 pub struct HeapStats {
     /// Collections so far.
     pub collections: u64,
+    /// Those of them that looked at the whole heap.
+    pub full_collections: u64,
+    /// Times that a mutator waited for memory, in nanoseconds.
+    pub stalls_ns: Histogram<u64>,
     /// Times that the world was stopped, in nanoseconds: from the request until it ran again.
     pub pauses_ns: Histogram<u64>,
     /// The last of them.
@@ -22,7 +26,7 @@ pub struct HeapStats {
     pub time_to_safepoint_ns: Histogram<u64>,
     /// The longest of these, with the thread that was last.
     pub slowest_safepoint: Option<TimeToSafepoint>,
-    /// Objects that the last collection found alive.
+    /// Objects that the last full collection found alive, and those that survived since.
     pub live_objects: usize,
     /// Bytes that they occupy; known once the sweep after the collection is done.
     pub live_bytes: usize,
@@ -37,6 +41,8 @@ pub struct HeapStats {
 /// Collects the figures.
 #[derive(Debug)]
 pub(super) struct Recorder {
+    full_collections: u64,
+    stalls_ns: Histogram<u64>,
     pauses_ns: Histogram<u64>,
     last_pause: Duration,
     time_to_safepoint_ns: Histogram<u64>,
@@ -50,6 +56,8 @@ impl Default for Recorder {
         let histogram =
             || Histogram::new(3).expect("three significant digits are within the library's bounds");
         Self {
+            full_collections: 0,
+            stalls_ns: histogram(),
             pauses_ns: histogram(),
             last_pause: Duration::ZERO,
             time_to_safepoint_ns: histogram(),
@@ -65,14 +73,22 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 impl Recorder {
-    pub(super) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint, live_objects: usize) {
+    pub(super) fn stalled(&mut self, time: Duration) {
+        self.stalls_ns += nanoseconds(time);
+    }
+
+    pub(super) fn collected(&mut self, full: bool, marked: usize) {
+        self.full_collections += u64::from(full);
+        self.live_objects = if full { marked } else { self.live_objects + marked };
+    }
+
+    pub(super) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint) {
         self.pauses_ns += nanoseconds(pause);
         self.last_pause = pause;
         self.time_to_safepoint_ns += nanoseconds(stop.time);
         if self.slowest_safepoint.as_ref().is_none_or(|slowest| slowest.time < stop.time) {
             self.slowest_safepoint = Some(stop);
         }
-        self.live_objects = live_objects;
     }
 }
 
@@ -84,6 +100,8 @@ impl<M> Shared<M> {
         let recorder = self.recorder.lock().expect("no panic under the recorder's lock");
         HeapStats {
             collections: self.collections.load(Relaxed),
+            full_collections: recorder.full_collections,
+            stalls_ns: recorder.stalls_ns.clone(),
             pauses_ns: recorder.pauses_ns.clone(),
             last_pause: recorder.last_pause,
             time_to_safepoint_ns: recorder.time_to_safepoint_ns.clone(),

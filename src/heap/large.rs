@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::geometry::CHUNK;
 use crate::object::Kind;
+use crate::os::PageRange;
 
 /// A large object.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +95,12 @@ impl LargeSpace {
     pub(crate) fn find(&self, address: usize) -> Option<LargeObject> {
         let (_, &object) = self.objects.range(..=address).next_back()?;
         (address < object.start + object.bytes).then_some(object)
+    }
+
+    /// The objects that have a part in `pages`.
+    pub(crate) fn in_range(&self, pages: PageRange) -> impl Iterator<Item = LargeObject> + '_ {
+        let before = self.find(pages.start()).map_or(pages.start(), |object| object.start);
+        self.objects.range(before..pages.end()).map(|(_, &object)| object)
     }
 
     /// Room for an object, if there is any. `pages` is its size in bytes, rounded up to pages.

@@ -2,12 +2,12 @@
 
 use crate::dirty::{SelectError, Selection, Tracker, TrackerOptions};
 use crate::object::{Kind, ObjectRef};
-use crate::os::OsError;
 use crate::os::memory::Reservation;
+use crate::os::{OsError, PageRange};
 use crate::sync::process::{Mutex, MutexGuard};
 
 use super::chunks::{Chunks, NoChunk};
-use super::geometry::{CHUNK, GRANULE, Geometry, LARGEST_SMALL};
+use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};
 use super::large::LargeObject;
 use super::metadata::{Content, Metadata};
 use super::pool::{Grant, Pool};
@@ -118,6 +118,23 @@ impl Memory {
     pub(crate) fn large_object(&self, address: usize) -> LargeObject {
         let object = self.pool().large.find(address);
         object.filter(|o| o.start == address).expect("a reference to the start of a large object")
+    }
+
+    /// The large objects that have a part in `pages`.
+    pub(crate) fn large_objects_in(&self, pages: PageRange) -> Vec<LargeObject> {
+        self.pool().large.in_range(pages).collect()
+    }
+
+    /// The memory of objects that own references outside the heap.
+    pub(crate) fn external_ranges(&self) -> Vec<PageRange> {
+        let pool = self.pool();
+        let large = pool.large.objects().filter(|object| object.kind == Kind::External);
+        let large = large.map(|object| PageRange::covering(object.start, object.bytes));
+        let blocks = pool.external_blocks(&self.metadata);
+        let start = |block| self.metadata.geometry.block_address(block);
+        let range = |block| PageRange::covering(start(block), BLOCK);
+        let ranges = blocks.into_iter().map(range).chain(large);
+        ranges.map(|range| range.expect("blocks and objects have bytes")).collect()
     }
 
     /// Kind and size in bytes (in whole granules) of an object.

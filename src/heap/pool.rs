@@ -125,8 +125,8 @@ impl Pool {
             return Ok(());
         }
         let candidates = chunk.armed & (chunk.free | 1 << index);
-        let below = (!candidates << (u32::BITS as usize - 1 - index)).leading_zeros() as usize;
-        let above = (!candidates >> index).trailing_zeros() as usize;
+        let below = (candidates << (u32::BITS as usize - 1 - index)).leading_ones() as usize;
+        let above = (candidates >> index).trailing_ones() as usize;
         let (first, count) = (index + 1 - below, below + above - 1);
         let start = metadata.geometry.block_address(number * BLOCKS_PER_CHUNK + first);
         let range = PageRange::new(start, start + count * BLOCK).expect("blocks are whole pages");

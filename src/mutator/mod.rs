@@ -39,6 +39,18 @@ pub enum StackScan {
     None,
 }
 
+/// What is tried when there is no memory, in this order.
+#[derive(Debug, Clone, Copy)]
+enum Remedy {
+    Collect,
+    Grow,
+    CollectAll,
+}
+
+impl Remedy {
+    const ALL: [Self; 3] = [Self::Collect, Self::Grow, Self::CollectAll];
+}
+
 /// Objects above this size do not make a buffer give up the rest of its hole.
 const MEDIUM: usize = 256;
 
@@ -110,6 +122,8 @@ pub enum Cause {
     Allocation,
     /// No memory was left.
     Exhaustion,
+    /// No memory was left, and a collection did not change that.
+    LastResort,
     /// The program asked for it.
     Request,
     /// Stress mode.
@@ -117,14 +131,16 @@ pub enum Cause {
 }
 
 /// The heap is full, and a full collection did not change that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "out of memory: no room for {bytes} bytes after a full collection ({committed} of {limit} bytes \
-     committed); raise the heap limit, or keep less alive"
+    "out of memory: no room for {bytes} bytes after a full collection: {reason} ({committed} of \
+     {limit} bytes committed); raise the heap limit, or keep less alive"
 )]
 pub struct OutOfMemory {
     /// The size that was asked for.
     pub bytes: usize,
+    /// What stood in the way.
+    pub reason: String,
     /// Bytes of the heap that are committed.
     pub committed: usize,
     /// Bytes that may be.
@@ -293,7 +309,7 @@ impl Mutator {
             self.collect_for(Cause::Stress);
         }
         let Some(size) = bytes.max(1).checked_next_multiple_of(GRANULE) else {
-            return Err(self.out_of_memory(bytes));
+            return Err(self.out_of_memory(bytes, "no address space is that large".to_owned()));
         };
         let attempt = |mutator: &mut Self| {
             // Large objects begin on a page, which is alignment enough for any.
@@ -303,19 +319,22 @@ impl Mutator {
                 mutator.take_small(kind, size, alignment)
             }
         };
-        if let Ok(object) = attempt(self) {
-            return Ok(object);
+        let mut result = attempt(self);
+        for remedy in Remedy::ALL {
+            let Err(error) = result else { break };
+            result = if self.apply(remedy) { attempt(self) } else { Err(error) };
         }
-        self.collect_for(Cause::Exhaustion);
-        if let Ok(object) = attempt(self) {
-            return Ok(object);
+        result.map_err(|error| self.out_of_memory(bytes, error.to_string()))
+    }
+
+    /// Tries to make room. False if it is known to be useless.
+    fn apply(&mut self, remedy: Remedy) -> bool {
+        match remedy {
+            Remedy::Collect => self.collect_for(Cause::Exhaustion),
+            Remedy::Grow => return self.collector.grow(),
+            Remedy::CollectAll => self.collect_for(Cause::LastResort),
         }
-        if self.collector.grow()
-            && let Ok(object) = attempt(self)
-        {
-            return Ok(object);
-        }
-        Err(self.out_of_memory(bytes))
+        true
     }
 
     /// Collects if `bytes` more are one too many for the time being.
@@ -358,9 +377,9 @@ impl Mutator {
         }
     }
 
-    fn out_of_memory(&self, bytes: usize) -> OutOfMemory {
+    fn out_of_memory(&self, bytes: usize, reason: String) -> OutOfMemory {
         let (committed, limit) = self.memory.committed_and_limit();
-        OutOfMemory { bytes, committed, limit }
+        OutOfMemory { bytes, reason, committed, limit }
     }
 }
 

@@ -109,12 +109,8 @@ impl Roots {
 /// The range is readable and word-aligned.
 pub(crate) unsafe fn words(range: Range<usize>, mut visit: impl FnMut(usize)) {
     for address in range.step_by(size_of::<usize>()) {
-        // SAFETY: the caller promises readable words; the address is not null then.
-        let slot = unsafe {
-            Slot::at(std::ptr::NonNull::new_unchecked(std::ptr::with_exposed_provenance_mut(
-                address,
-            )))
-        };
+        // SAFETY: the caller promises readable words.
+        let slot = unsafe { Slot::at_address(address) };
         visit(slot.load());
     }
 }

@@ -99,12 +99,24 @@ impl Slot {
         Self(address)
     }
 
+    /// As [`at`](Self::at), for an address as a number that is not null.
+    ///
+    /// # Safety
+    /// As [`at`](Self::at).
+    pub(crate) unsafe fn at_address(address: usize) -> Self {
+        let pointer = std::ptr::with_exposed_provenance_mut(address);
+        // SAFETY: the caller promises a readable word; nothing is mapped at address zero.
+        Self(unsafe { NonNull::new_unchecked(pointer) })
+    }
+
     /// The word in it.
     #[must_use]
     #[inline]
     pub fn load(self) -> usize {
         // SAFETY: whoever made the slot promised that the word is readable and aligned.
-        unsafe { AtomicUsize::from_ptr(self.0.as_ptr()) }.load(Ordering::Relaxed)
+        let word = unsafe { AtomicUsize::from_ptr(self.0.as_ptr()) };
+        // Acquire: what is then asked about the object is asked after the reference was read.
+        word.load(Ordering::Acquire)
     }
 
     /// Where the word is.

@@ -1,0 +1,220 @@
+//! The cycle: marking while the program runs, fed by dirty pages, ended by a short stop.
+//!
+//! Minor and full cycles are one algorithm. A full one fills the other mark map, from nothing; a
+//! minor one goes on filling the current map, so that what is marked (old) stays marked.
+//!
+//! ```text
+//!   Roots ──▶ Trace ──▶ Preclean ──▶ Remark ──▶ (finished)
+//!               ▲          ▲  │ ▲        │
+//!               │          └──┘ └────────┘
+//!               │      still shrinking    time is up: the rest is owed, the world goes on
+//! ```
+//!
+//! - **Roots**: a stop as short as finding them; allocation buffers are retired.
+//! - **Trace**: a minor cycle consumes the dirty pages of memory that is protected first; a full
+//!   one protects nothing while it traces, because an unprotected page is dirty, which is safe, and
+//!   protecting early makes the program fault all through the trace.
+//! - **Preclean**: in a stop as before, what is now allocated is retired and roots are found again;
+//!   then dirty pages are consumed and looked at, until few are left or no fewer than before.
+//! - **Remark**: a stop with a deadline. A last scan (GET alone: what is left unprotected is dirty,
+//!   which is safe), roots, owed pages, and whatever they lead to. Marking has ended when, in this
+//!   stop, nothing is owed and nothing is left to trace. If the time is up before that, the rest
+//!   goes back and the world goes on: incremental update makes the retry sound.
+
+use std::time::Instant;
+
+use super::collect::Stop;
+use super::heap::{Cycle, Shared};
+use super::mark::{Marking, Scope};
+use super::verify::verify;
+use crate::mutator::Cause;
+use crate::object::{ObjectModel, ObjectRef};
+
+/// Owed pages that a stop can look at.
+const FEW_PAGES: usize = 1000;
+
+/// Rounds of precleaning before a stop is tried.
+const ROUNDS: u32 = 6;
+
+/// Stops that give up at the deadline; the one after these does not.
+const ATTEMPTS: u32 = 8;
+
+/// What a cycle does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Roots,
+    Trace,
+    Preclean { round: u32, attempt: u32, before: usize },
+    Remark { attempt: u32 },
+    Finished,
+}
+
+/// What came of a phase.
+#[derive(Debug, Clone, Copy)]
+struct Outcome {
+    /// Pages that were dirty.
+    dirty: usize,
+    /// Whether everything was marked.
+    complete: bool,
+}
+
+impl Phase {
+    /// The transitions, all of them.
+    fn next(self, outcome: Outcome) -> Self {
+        match self {
+            Self::Roots => Self::Trace,
+            Self::Trace => Self::Preclean { round: 0, attempt: 0, before: usize::MAX },
+            Self::Preclean { round, attempt, before } => {
+                let few = outcome.dirty <= FEW_PAGES;
+                let no_use = outcome.dirty / 3 >= before / 4;
+                if few || no_use || round + 1 >= ROUNDS {
+                    Self::Remark { attempt }
+                } else {
+                    Self::Preclean { round: round + 1, attempt, before: outcome.dirty }
+                }
+            }
+            Self::Remark { .. } if outcome.complete => Self::Finished,
+            Self::Remark { attempt } => {
+                Self::Preclean { round: 0, attempt: attempt + 1, before: usize::MAX }
+            }
+            Self::Finished => Self::Finished,
+        }
+    }
+}
+
+/// One cycle in progress.
+struct Run<'a, M> {
+    shared: &'a Shared<M>,
+    marking: Marking<'a, M>,
+    scope: Scope,
+    cause: Cause,
+    live_objects: usize,
+    start: Instant,
+}
+
+impl<M: ObjectModel> Shared<M> {
+    /// Runs a whole cycle on the calling thread, which is no mutator's.
+    pub(super) fn run_cycle(&self, cycle: &mut Cycle, scope: Scope, cause: Cause) {
+        let metadata = &self.memory.metadata;
+        let marks = match scope {
+            Scope::Minor => metadata.current_marks(),
+            Scope::Full => metadata.next_marks(),
+        };
+        let marking = Marking::new(&self.memory, &self.model, scope, marks, self.ledger.owed());
+        let start = Instant::now();
+        let mut run = Run { shared: self, marking, scope, cause, live_objects: 0, start };
+        let mut phase = Phase::Roots;
+        while phase != Phase::Finished {
+            let outcome = run.perform(phase, cycle);
+            phase = phase.next(outcome);
+        }
+    }
+}
+
+impl<M: ObjectModel> Run<'_, M> {
+    fn perform(&mut self, phase: Phase, cycle: &mut Cycle) -> Outcome {
+        match phase {
+            Phase::Roots => {
+                self.find_roots();
+                Outcome { dirty: 0, complete: false }
+            }
+            Phase::Trace => {
+                let dirty = if self.scope == Scope::Minor { self.consume() } else { 0 };
+                self.trace();
+                Outcome { dirty, complete: false }
+            }
+            Phase::Preclean { .. } => {
+                self.find_roots();
+                let dirty = self.consume();
+                self.trace();
+                Outcome { dirty, complete: false }
+            }
+            Phase::Remark { attempt } => self.remark(attempt, cycle),
+            Phase::Finished => Outcome { dirty: 0, complete: true },
+        }
+    }
+
+    fn consume(&self) -> usize {
+        self.shared.ledger.consume(&self.shared.memory)
+    }
+
+    /// Traces from what is owed now and what was left, while the program runs.
+    fn trace(&mut self) {
+        let ledger = &self.shared.ledger;
+        let markers = self.shared.options.markers.div_ceil(2);
+        self.live_objects += self.marking.run(markers, None, |marker| {
+            ledger.take(|pages| marker.rescan(pages));
+        });
+    }
+
+    /// Stops the world to retire the buffers and to find the roots, and for nothing else.
+    fn find_roots(&mut self) {
+        let stop = self.shared.stop();
+        let mut roots: Vec<ObjectRef> = Vec::new();
+        self.shared.find_roots(&stop, &mut |root| roots.push(root));
+        self.shared.resume(stop);
+        self.marking.add_roots(roots);
+    }
+
+    fn remark(&mut self, attempt: u32, cycle: &mut Cycle) -> Outcome {
+        let (shared, ledger) = (self.shared, &self.shared.ledger);
+        let stop = shared.stop();
+        let deadline = (attempt < ATTEMPTS).then(|| Instant::now() + shared.options.pause_target);
+        let dirty = ledger.peek(&shared.memory);
+        for range in shared.memory.external_ranges() {
+            ledger.owed().insert(range);
+        }
+        self.live_objects += self.marking.run(1, deadline, |marker| {
+            shared.find_roots(&stop, &mut |root| marker.push(root));
+            ledger.take(|pages| marker.rescan(pages));
+        });
+        let complete = ledger.len() == 0 && self.marking.is_done();
+        if complete {
+            self.finish(stop, cycle);
+        } else {
+            shared.resume(stop);
+        }
+        Outcome { dirty, complete }
+    }
+
+    /// Everything is marked: what is not is garbage.
+    fn finish(&mut self, stop: Stop<'_>, cycle: &mut Cycle) {
+        let shared = self.shared;
+        if shared.options.verify {
+            verify(shared, &stop, self.marking.marks, false);
+        }
+        if self.scope == Scope::Full {
+            shared.memory.metadata.flip_marks();
+        }
+        shared.begin_sweep(self.scope);
+        shared.resume(stop);
+        let time = self.start.elapsed();
+        shared.record_cycle(cycle, self.scope, self.cause, self.live_objects, time);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn outcome(dirty: usize, complete: bool) -> Outcome {
+        Outcome { dirty, complete }
+    }
+
+    #[test]
+    fn precleaning_goes_on_while_it_helps() {
+        let first = Phase::Preclean { round: 0, attempt: 0, before: usize::MAX };
+        let second = first.next(outcome(100_000, false));
+        assert_eq!(second, Phase::Preclean { round: 1, attempt: 0, before: 100_000 });
+        assert!(matches!(second.next(outcome(50_000, false)), Phase::Preclean { round: 2, .. }));
+        assert_eq!(second.next(outcome(90_000, false)), Phase::Remark { attempt: 0 });
+        assert_eq!(first.next(outcome(10, false)), Phase::Remark { attempt: 0 });
+    }
+
+    #[test]
+    fn a_remark_that_was_late_is_tried_again_after_another_round() {
+        let again = Phase::Remark { attempt: 2 }.next(outcome(5, false));
+        assert!(matches!(again, Phase::Preclean { round: 0, attempt: 3, .. }));
+        assert_eq!(Phase::Remark { attempt: 2 }.next(outcome(5, true)), Phase::Finished);
+    }
+}

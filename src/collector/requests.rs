@@ -1,0 +1,102 @@
+//! How mutators ask for collections, and wait for them.
+
+use std::time::{Duration, Instant};
+
+use super::mark::Scope;
+use crate::mutator::Cause;
+use crate::sync::process::{Condvar, Mutex, MutexGuard};
+
+/// What the driver thread is asked to do.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    wanted: Option<(Scope, Cause)>,
+    /// Cycles that have begun, and that have ended.
+    begun: u64,
+    ended: u64,
+    shut_down: bool,
+}
+
+impl State {
+    fn is_running(&self) -> bool {
+        self.begun > self.ended
+    }
+
+    fn want(&mut self, scope: Scope, cause: Cause) {
+        if self.wanted.is_none_or(|(wanted, _)| wanted == Scope::Minor) {
+            self.wanted = Some((scope, cause));
+        }
+    }
+}
+
+impl Requests {
+    /// Asks for what `cause` needs, and waits where it needs that. Returns how long it waited, or
+    /// `None` when there is no driver any more.
+    ///
+    /// - allocation: a cycle; waits for the end of it only when it is `late`;
+    /// - exhaustion: the end of the cycle that is going on, or else a whole full one;
+    /// - request and stress: a full cycle that begins after this.
+    pub(super) fn ask(&self, cause: Cause, late: bool) -> Option<Duration> {
+        let start = Instant::now();
+        let mut state = self.lock();
+        let until = match cause {
+            Cause::Allocation if !state.is_running() => {
+                state.want(Scope::Minor, cause);
+                if late { state.begun + 1 } else { 0 }
+            }
+            Cause::Allocation => {
+                if late {
+                    state.begun
+                } else {
+                    0
+                }
+            }
+            Cause::Exhaustion if state.is_running() => state.begun,
+            Cause::Exhaustion | Cause::LastResort | Cause::Request | Cause::Stress => {
+                state.want(Scope::Full, cause);
+                state.begun + 1
+            }
+        };
+        self.changed.notify_all();
+        while state.ended < until && !state.shut_down {
+            state = self.changed.wait(state).expect("no panic under the request lock");
+        }
+        (!state.shut_down || state.ended >= until && until > 0).then(|| start.elapsed())
+    }
+
+    /// The driver's: waits for a request and begins it. `None` when the heap goes away.
+    pub(super) fn begin(&self) -> Option<(Scope, Cause)> {
+        let mut state = self.lock();
+        loop {
+            if state.shut_down {
+                return None;
+            }
+            if let Some(wanted) = state.wanted.take() {
+                state.begun += 1;
+                return Some(wanted);
+            }
+            state = self.changed.wait(state).expect("no panic under the request lock");
+        }
+    }
+
+    /// The driver's: the cycle that was begun has ended.
+    pub(super) fn end(&self) {
+        self.lock().ended += 1;
+        self.changed.notify_all();
+    }
+
+    /// Lets everybody go who waits.
+    pub(super) fn shut_down(&self) {
+        self.lock().shut_down = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic under the request lock")
+    }
+}
