@@ -166,10 +166,13 @@ pub enum Sight {
 pub struct Contract {
     /// Stores of the program, by any thread.
     pub stores: Sight,
-    /// The kernel writing for a system call: `read`, `recv`, `process_vm_writev`.
+    /// The kernel writing for a system call: `read`, `recv`, `process_vm_writev`. (The last one
+    /// pins its pages; see `device_writes` for a scan during such a call.)
     pub kernel_writes: Sight,
-    /// A device writing to pages that were pinned before they were protected: `io_uring` fixed
-    /// buffers, `O_DIRECT` reads in flight.
+    /// Writes to pages that were pinned before they were protected. A device makes them (`io_uring`
+    /// fixed buffers, `O_DIRECT` reads in flight), and the kernel does, for `process_vm_writev`,
+    /// `ptrace` and `/proc/PID/mem`, when a scan comes between its pinning a page and writing to
+    /// it. A scan that begins after such a call has returned sees what it wrote.
     pub device_writes: Sight,
     /// The contents being dropped by `MADV_DONTNEED`, which makes private memory read as zero.
     pub discards: Sight,

@@ -122,7 +122,8 @@ unsafe impl TrackerBackend for Uffd {
             stores: Sight::Seen,
             kernel_writes: Sight::Seen,
             device_writes: Sight::Unseen(
-                "DMA does not go through page tables; keep a window open over a pinned buffer",
+                "writes to a pinned page do not go through the page table; keep a window open \
+                 over the buffer",
             ),
             discards: Sight::Seen,
             aliases: Sight::Unseen("write protection belongs to a mapping, not to the memory"),
