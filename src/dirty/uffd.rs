@@ -24,7 +24,8 @@ const BYTES_PER_CALL: usize = 256 << 20;
 pub struct UffdOptions {
     /// Leave never-touched pages out: they are neither reported nor armed, and cost no page tables
     /// and no huge pages. A scan of touched memory takes about twice as long, because the kernel's
-    /// fast path knows only the question whether a page was written.
+    /// fast path knows only the question whether a page was written. A page whose contents were
+    /// discarded counts as never touched, so discards are not seen (the [`Contract`] says so).
     pub sparse: bool,
     /// Regions to take from the kernel in one call, 1 to 512. Fewer cost more calls.
     pub result_slots: usize,
@@ -125,7 +126,13 @@ unsafe impl TrackerBackend for Uffd {
                 "writes to a pinned page do not go through the page table; keep a window open \
                  over the buffer",
             ),
-            discards: Sight::Seen,
+            discards: if self.options.sparse {
+                Sight::Unseen(
+                    "a discarded page is like a never-touched one, which sparse leaves out",
+                )
+            } else {
+                Sight::Seen
+            },
             aliases: Sight::Unseen("write protection belongs to a mapping, not to the memory"),
             precise: true,
         }
@@ -160,5 +167,38 @@ unsafe impl TrackerBackend for Uffd {
         }
         *self = child;
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::dirty::Tracker;
+    use crate::os::memory::{Advice, Reservation, advise, commit};
+    use crate::os::page_size;
+
+    /// Found by reading: with `sparse` the contract promised discards, which the scan leaves out.
+    #[test]
+    fn sparse_scans_miss_discards_and_the_contract_says_so() {
+        for sparse in [false, true] {
+            let memory = Reservation::new(page_size(), page_size()).unwrap();
+            let range = memory.range();
+            let backend = Uffd::open(UffdOptions { sparse, ..UffdOptions::default() }).unwrap();
+            let tracker = Tracker::new(range, Box::new(backend));
+            let owed = PageSet::new(range);
+            // SAFETY: the memory is this test's own and outlives the tracker.
+            unsafe {
+                commit(range).unwrap();
+                tracker.register(range).unwrap();
+                range.as_ptr().write_volatile(1);
+                tracker.consume(range, &owed).unwrap();
+                assert_eq!(owed.len(), 1, "written");
+                owed.clear();
+                advise(range, Advice::Discard).unwrap();
+            }
+            tracker.consume(range, &owed).unwrap();
+            let promised = tracker.contract().discards == Sight::Seen;
+            assert_eq!((promised, owed.len()), if sparse { (false, 0) } else { (true, 1) });
+        }
     }
 }
