@@ -64,6 +64,7 @@ const _: () = assert!(
 impl PageRegion {
     /// The addresses.
     #[must_use]
+    #[inline]
     pub fn range(&self) -> PageRange {
         PageRange::new(self.start as usize, self.end as usize)
             .expect("the kernel reports whole pages")
