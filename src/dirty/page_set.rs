@@ -190,6 +190,7 @@ impl PageSet {
     }
 
     /// First page and page behind the last one of `range`, as indices.
+    #[inline]
     fn indices(&self, range: PageRange) -> (usize, usize) {
         assert!(self.span.covers(range), "{range} is outside the page set's span {}", self.span);
         let first = self.index(range.start());
@@ -338,11 +339,13 @@ impl Batch<'_> {
     }
 
     /// Makes everything visible. Returns how many pages were not in the set before.
+    #[inline]
     pub fn finish(mut self) -> usize {
         self.flush();
         std::mem::take(&mut self.inserted)
     }
 
+    #[inline]
     fn flush_word(&mut self) {
         if self.bits == 0 {
             return;
@@ -362,6 +365,7 @@ impl Batch<'_> {
         self.summary_bits |= 1 << (self.word % BITS);
     }
 
+    #[inline]
     fn flush_summary(&mut self) {
         if self.summary_bits != 0 {
             self.set.summary[self.summary].fetch_or(self.summary_bits, summary_order());
@@ -369,6 +373,7 @@ impl Batch<'_> {
         }
     }
 
+    #[inline]
     fn flush(&mut self) {
         self.flush_word();
         self.flush_summary();
@@ -377,6 +382,7 @@ impl Batch<'_> {
 }
 
 impl Drop for Batch<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.flush();
     }
