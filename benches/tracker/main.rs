@@ -4,6 +4,10 @@
 //! making pages dirty in between is not timed. At the end the medians stand in a table with their
 //! ratio: the layer is to add at most 5 %.
 //!
+//! One row is over that, and stays so: all of the memory dirty in whole huge pages. The kernel needs
+//! 0.4 ns a page for those, and a set with one bit a page takes one locked instruction for every 64
+//! of them, 0.08 ns a page or 20 us for all.
+//!
 //! `huge` memory is faulted in as huge pages. The first write to an armed one splits it, so rows
 //! with a few dirty pages are measured on what a program that writes such pages soon has; the
 //! table says how much was mapped huge at the end of a row.
