@@ -21,7 +21,9 @@ use crate::os::{OsError, PageRange};
 ///
 /// 1. A registered page starts dirty, and so does every page after [`unprotect`](Self::unprotect).
 /// 2. [`consume`](Self::consume) inserts every dirty page of its range into the owed set, and then
-///    some of them, preferably all, become clean. It protects no page that it does not insert.
+///    some of them, preferably all, become clean. It protects no page that it does not insert, and
+///    inserts none that it is still going to protect: another thread that finds a page in the set
+///    may visit it at once, while the call goes on.
 /// 3. A store that is not ordered before the return of `consume` either is to a page which that
 ///    call inserted, or makes its page dirty again before the store takes effect. So whoever reads
 ///    the inserted pages *after* the call has returned, and repeats that for the next call, misses
