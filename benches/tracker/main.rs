@@ -15,14 +15,14 @@
 mod arena;
 mod pair;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, measurement::WallTime};
 use strandline::dirty::PageSet;
 use strandline::os::{PageRange, page_size};
 
 use arena::{Arena, PageKind};
-use pair::{Pair, Table};
+use pair::{Pair, Table, timed};
 
 const BYTES: usize = 1 << 30;
 /// Memory whose faults are counted in one iteration.
@@ -92,17 +92,15 @@ fn scans(group: &mut Group<'_>, arena: &Arena, table: &mut Table) {
 fn faults(group: &mut Group<'_>, arena: &Arena, table: &mut Table) {
     let part = arena.range().subrange(0, FAULT_BYTES / page_size());
     let owed = PageSet::new(part);
-    let timed = |arm: &dyn Fn()| {
+    let faults = |arm: &dyn Fn()| {
         arm();
-        let start = Instant::now();
-        arena.write_every_page(part);
-        start.elapsed()
+        timed(|| arena.write_every_page(part))
     };
     let consume = || {
         arena.tracker.consume(part, &owed).expect("registered");
     };
-    let ours = || timed(&consume);
-    let bare = || timed(&|| arena.bare_consume_part(part));
+    let ours = || faults(&consume);
+    let bare = || faults(&|| arena.bare_consume_part(part));
     measure(group, table, arena, "fault", part, &ours, &bare);
 }
 
@@ -116,13 +114,11 @@ fn row(
     ours: &dyn Fn(),
     bare: &dyn Fn(),
 ) {
-    let timed = |operation: &dyn Fn()| {
+    let prepared = |operation: &dyn Fn()| {
         prepare();
-        let start = Instant::now();
-        operation();
-        start.elapsed()
+        timed(operation)
     };
-    measure(group, table, arena, name, arena.range(), &|| timed(ours), &|| timed(bare));
+    measure(group, table, arena, name, arena.range(), &|| prepared(ours), &|| prepared(bare));
 }
 
 fn measure(
