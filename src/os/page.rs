@@ -74,6 +74,13 @@ impl PageRange {
         }
     }
 
+    /// The range from `start` up to `end`, which the kernel says are whole pages.
+    #[inline]
+    pub(crate) fn from_kernel(start: usize, end: usize) -> Self {
+        debug_assert!(Self::new(start, end).is_ok(), "the kernel reported {start:#x}..{end:#x}");
+        Self { start, end }
+    }
+
     /// The smallest range of whole pages that covers `bytes` bytes from `start`.
     ///
     /// # Errors
