@@ -29,6 +29,7 @@ const BITS: usize = u64::BITS as usize;
 /// every completed insertion.
 pub struct PageSet {
     span: PageRange,
+    shift: u32,
     words: Box<[AtomicU64]>,
     summary: Box<[AtomicU64]>,
     /// Signed: a removal may count before the insertion that it undoes.
@@ -42,6 +43,7 @@ impl PageSet {
         let words = span.pages().div_ceil(BITS);
         Self {
             span,
+            shift: page_shift(),
             words: zeroed_atomics(words),
             summary: zeroed_atomics(words.div_ceil(BITS)),
             len: AtomicIsize::new(0),
@@ -184,14 +186,15 @@ impl PageSet {
     }
 
     fn index(&self, address: usize) -> usize {
-        (address - self.span.start()) >> page_shift()
+        (address - self.span.start()) >> self.shift
     }
 
     /// First page and page behind the last one of `range`, as indices.
+    #[inline]
     fn indices(&self, range: PageRange) -> (usize, usize) {
         assert!(self.span.covers(range), "{range} is outside the page set's span {}", self.span);
         let first = self.index(range.start());
-        (first, first + range.pages())
+        (first, first + (range.bytes() >> self.shift))
     }
 
     /// The words that `range` has pages in, each with a mask of these pages.
@@ -315,27 +318,44 @@ impl Batch<'_> {
     ///
     /// # Panics
     /// When a part of `range` lies outside the span.
+    #[inline]
     pub fn insert(&mut self, range: PageRange) {
-        for (word, mask) in self.set.masks(range) {
-            if word != self.word {
-                self.flush_word();
-                self.word = word;
-            }
-            self.bits |= mask;
+        let (first, end) = self.set.indices(range);
+        if first / BITS == (end - 1) / BITS {
+            // Most regions of a scan are short.
+            self.add(first / BITS, (!0 >> (BITS - (end - first))) << (first % BITS));
+        } else {
+            self.set.masks(range).for_each(|(word, mask)| self.add(word, mask));
         }
     }
 
+    #[inline]
+    fn add(&mut self, word: usize, mask: u64) {
+        if word != self.word {
+            self.flush_word();
+            self.word = word;
+        }
+        self.bits |= mask;
+    }
+
     /// Makes everything visible. Returns how many pages were not in the set before.
+    #[inline]
     pub fn finish(mut self) -> usize {
         self.flush();
         std::mem::take(&mut self.inserted)
     }
 
+    #[inline]
     fn flush_word(&mut self) {
         if self.bits == 0 {
             return;
         }
-        let before = self.set.words[self.word].fetch_or(self.bits, Ordering::AcqRel);
+        let word = &self.set.words[self.word];
+        let before = match self.bits {
+            // One instruction instead of a loop around a compare-and-exchange.
+            u64::MAX => word.swap(u64::MAX, Ordering::AcqRel),
+            bits => word.fetch_or(bits, Ordering::AcqRel),
+        };
         self.inserted += (self.bits & !before).count_ones() as usize;
         self.bits = 0;
         if self.word / BITS != self.summary {
@@ -345,6 +365,7 @@ impl Batch<'_> {
         self.summary_bits |= 1 << (self.word % BITS);
     }
 
+    #[inline]
     fn flush_summary(&mut self) {
         if self.summary_bits != 0 {
             self.set.summary[self.summary].fetch_or(self.summary_bits, summary_order());
@@ -352,6 +373,7 @@ impl Batch<'_> {
         }
     }
 
+    #[inline]
     fn flush(&mut self) {
         self.flush_word();
         self.flush_summary();
@@ -360,6 +382,7 @@ impl Batch<'_> {
 }
 
 impl Drop for Batch<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.flush();
     }
