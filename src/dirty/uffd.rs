@@ -124,7 +124,6 @@ fn insert(regions: &[PageRegion], into: &PageSet, scan: &mut Scan) {
     }
     scan.pages += bytes >> page_shift();
     scan.runs += regions.len();
-    batch.finish();
 }
 
 // SAFETY: the kernel's GET + WP tests, protects and flushes the TLB under the page-table lock and
