@@ -21,7 +21,9 @@ use crate::os::{OsError, PageRange};
 ///
 /// 1. A registered page starts dirty, and so does every page after [`unprotect`](Self::unprotect).
 /// 2. [`consume`](Self::consume) inserts every dirty page of its range into the owed set, and then
-///    some of them, preferably all, become clean. It protects no page that it does not insert.
+///    some of them, preferably all, become clean. It protects no page that it does not insert, and
+///    inserts none that it is still going to protect: another thread that finds a page in the set
+///    may visit it at once, while the call goes on.
 /// 3. A store that is not ordered before the return of `consume` either is to a page which that
 ///    call inserted, or makes its page dirty again before the store takes effect. So whoever reads
 ///    the inserted pages *after* the call has returned, and repeats that for the next call, misses
@@ -166,10 +168,13 @@ pub enum Sight {
 pub struct Contract {
     /// Stores of the program, by any thread.
     pub stores: Sight,
-    /// The kernel writing for a system call: `read`, `recv`, `process_vm_writev`.
+    /// The kernel writing for a system call: `read`, `recv`, `process_vm_writev`. (The last one
+    /// pins its pages; see `device_writes` for a scan during such a call.)
     pub kernel_writes: Sight,
-    /// A device writing to pages that were pinned before they were protected: `io_uring` fixed
-    /// buffers, `O_DIRECT` reads in flight.
+    /// Writes to pages that were pinned before they were protected. A device makes them (`io_uring`
+    /// fixed buffers, `O_DIRECT` reads in flight), and the kernel does, for `process_vm_writev`,
+    /// `ptrace` and `/proc/PID/mem`, when a scan comes between its pinning a page and writing to
+    /// it. A scan that begins after such a call has returned sees what it wrote.
     pub device_writes: Sight,
     /// The contents being dropped by `MADV_DONTNEED`, which makes private memory read as zero.
     pub discards: Sight,

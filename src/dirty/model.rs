@@ -102,20 +102,23 @@ impl ModelMmu {
         self.flush();
     }
 
-    /// Reports the writable pages of `range` to `visit`; with `protect` it also protects them.
-    fn scan(&self, range: PageRange, protect: bool, mut visit: impl FnMut(PageRange)) {
+    /// The writable pages of `range`; with `protect` it also protects them, and flushes before it
+    /// returns.
+    fn scan(&self, range: PageRange, protect: bool) -> Vec<PageRange> {
         let _lock = lock(&self.page_table_lock);
+        let mut found = Vec::new();
         for page in self.pages(range) {
             if self.writable[page].load(Ordering::Relaxed) {
                 if protect {
                     self.writable[page].store(false, Ordering::Relaxed);
                 }
-                visit(self.span.subrange(page, 1));
+                found.push(self.span.subrange(page, 1));
             }
         }
         if protect {
             self.flush();
         }
+        found
     }
 
     fn flush(&self) {
@@ -156,11 +159,11 @@ impl Model {
 
     fn scan(&self, range: PageRange, protect: bool, into: &PageSet) -> Scan {
         let (mut scan, mut last) = (Scan::default(), None);
-        self.mmu.scan(range, protect, |page| {
+        for page in self.mmu.scan(range, protect) {
             into.insert(page);
             scan.pages += 1;
             scan.runs += usize::from(last.replace(page.end()) != Some(page.start()));
-        });
+        }
         scan
     }
 }

@@ -8,9 +8,10 @@
 //! insertion, or of a removal that emptied a word, it may not hold; see [`PageSet::remove`].
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::os::{PageRange, page_shift};
-use crate::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::zeroed_atomics;
 
 /// Pages or words that one word of bits stands for.
@@ -25,14 +26,12 @@ const BITS: usize = u64::BITS as usize;
 /// Every method may be called by any number of threads at once; none takes a lock. A page that was
 /// inserted is found by every iteration or removal that happens after the insertion, **unless a
 /// removal is going on at the same time**: then an iteration may miss it. A decision that needs an
-/// exact answer must therefore be made when no other thread is removing. [`len`](Self::len) counts
-/// every completed insertion.
+/// exact answer must therefore be made when no other thread is removing.
 pub struct PageSet {
     span: PageRange,
+    shift: u32,
     words: Box<[AtomicU64]>,
     summary: Box<[AtomicU64]>,
-    /// Signed: a removal may count before the insertion that it undoes.
-    len: AtomicIsize,
 }
 
 impl PageSet {
@@ -42,9 +41,9 @@ impl PageSet {
         let words = span.pages().div_ceil(BITS);
         Self {
             span,
+            shift: page_shift(),
             words: zeroed_atomics(words),
             summary: zeroed_atomics(words.div_ceil(BITS)),
-            len: AtomicIsize::new(0),
         }
     }
 
@@ -54,16 +53,22 @@ impl PageSet {
         self.span
     }
 
-    /// The number of pages in the set.
+    /// The number of pages in the set, counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        usize::try_from(self.len.load(Ordering::Acquire)).unwrap_or(0)
+        let mut count = 0;
+        let mut next = self.next_summary(0);
+        while let Some(word) = next {
+            count += self.words[word].load(Ordering::Acquire).count_ones() as usize;
+            next = self.next_summary(word + 1);
+        }
+        count
     }
 
-    /// Whether the set is empty.
+    /// Whether the set is empty; quicker than counting.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.next_set(0, self.span.pages()).is_none()
     }
 
     /// Whether the page at `address` is in the set; no page outside the span is.
@@ -75,19 +80,17 @@ impl PageSet {
         }
     }
 
-    /// Inserts every page of `range`. Returns how many were not in the set before.
+    /// Inserts every page of `range`.
     ///
     /// # Panics
     /// When a part of `range` lies outside the span.
-    pub fn insert(&self, range: PageRange) -> usize {
-        let mut batch = self.batch();
-        batch.insert(range);
-        batch.finish()
+    pub fn insert(&self, range: PageRange) {
+        self.batch().insert(range);
     }
 
     /// A way to insert many ranges in address order with few atomic operations.
     pub fn batch(&self) -> Batch<'_> {
-        Batch { set: self, word: 0, bits: 0, summary: 0, summary_bits: 0, inserted: 0 }
+        Batch { set: self, word: 0, bits: 0, summary: 0, summary_bits: 0 }
     }
 
     /// Inserts all pages of `other`.
@@ -107,7 +110,8 @@ impl PageSet {
     /// When a part of `range` lies outside the span.
     pub fn remove(&self, range: PageRange) -> usize {
         let mut removed = 0;
-        for (word, mask) in self.masks(range) {
+        let (first, end) = self.indices(range);
+        for (word, mask) in masks(first..end) {
             if self.words[word].load(Ordering::Relaxed) & mask == 0 {
                 continue;
             }
@@ -117,7 +121,6 @@ impl PageSet {
                 self.clear_summary(word);
             }
         }
-        self.len.fetch_sub(removed.cast_signed(), Ordering::AcqRel);
         removed
     }
 
@@ -172,7 +175,6 @@ impl PageSet {
                 self.clear_summary(word);
             }
             let mut taken = before & mask;
-            self.len.fetch_sub(taken.count_ones() as isize, Ordering::AcqRel);
             while taken != 0 {
                 let start = taken.trailing_zeros() as usize;
                 let pages = (taken >> start).trailing_ones() as usize;
@@ -184,24 +186,15 @@ impl PageSet {
     }
 
     fn index(&self, address: usize) -> usize {
-        (address - self.span.start()) >> page_shift()
+        (address - self.span.start()) >> self.shift
     }
 
     /// First page and page behind the last one of `range`, as indices.
+    #[inline]
     fn indices(&self, range: PageRange) -> (usize, usize) {
         assert!(self.span.covers(range), "{range} is outside the page set's span {}", self.span);
         let first = self.index(range.start());
-        (first, first + range.pages())
-    }
-
-    /// The words that `range` has pages in, each with a mask of these pages.
-    fn masks(&self, range: PageRange) -> impl Iterator<Item = (usize, u64)> + use<> {
-        let (first, end) = self.indices(range);
-        (first / BITS..end.div_ceil(BITS)).map(move |word| {
-            let low = first.saturating_sub(word * BITS);
-            let high = ((word + 1) * BITS).saturating_sub(end);
-            (word, (!0_u64 << low) & (!0 >> high))
-        })
+        (first, first + (range.bytes() >> self.shift))
     }
 
     /// The first page at or after `from` that is in the set and below `end`.
@@ -248,6 +241,15 @@ impl PageSet {
         }
         end
     }
+}
+
+/// The words that have some of these bits, each with a mask of them.
+fn masks(bits: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+    (bits.start / BITS..bits.end.div_ceil(BITS)).map(move |word| {
+        let low = bits.start.saturating_sub(word * BITS);
+        let high = ((word + 1) * BITS).saturating_sub(bits.end);
+        (word, (!0_u64 << low) & (!0 >> high))
+    })
 }
 
 /// The order of every change to a summary word; see [`PageSet::clear_summary`].
@@ -298,7 +300,7 @@ impl Iterator for Runs<'_> {
 
 /// Insertion of ranges in address order, one atomic operation for a word of pages.
 ///
-/// What was inserted becomes visible word by word, all of it when the batch is finished or dropped.
+/// What was inserted becomes visible word by word, all of it when the batch is dropped.
 /// Ranges in another order are inserted correctly too, only more slowly.
 #[derive(Debug)]
 pub struct Batch<'a> {
@@ -307,7 +309,6 @@ pub struct Batch<'a> {
     bits: u64,
     summary: usize,
     summary_bits: u64,
-    inserted: usize,
 }
 
 impl Batch<'_> {
@@ -315,28 +316,51 @@ impl Batch<'_> {
     ///
     /// # Panics
     /// When a part of `range` lies outside the span.
+    #[inline]
     pub fn insert(&mut self, range: PageRange) {
-        for (word, mask) in self.set.masks(range) {
-            if word != self.word {
-                self.flush_word();
-                self.word = word;
-            }
-            self.bits |= mask;
+        let (first, end) = self.set.indices(range);
+        if first / BITS == (end - 1) / BITS {
+            // Most regions of a scan are short.
+            self.add(first / BITS, (!0 >> (BITS - (end - first))) << (first % BITS));
+        } else {
+            self.insert_long(first, end);
         }
     }
 
-    /// Makes everything visible. Returns how many pages were not in the set before.
-    pub fn finish(mut self) -> usize {
-        self.flush();
-        std::mem::take(&mut self.inserted)
+    /// Inserts pages of several words. Not inlined, to keep the short case short.
+    #[inline(never)]
+    fn insert_long(&mut self, first: usize, end: usize) {
+        self.add(first / BITS, !0 << (first % BITS));
+        self.fill(first / BITS + 1..end / BITS);
+        if !end.is_multiple_of(BITS) {
+            self.add(end / BITS, !(!0 << (end % BITS)));
+        }
     }
 
+    /// Inserts all pages of some words.
+    fn fill(&mut self, words: Range<usize>) {
+        // Whatever another thread inserts into them at this moment is in these bits, too.
+        self.set.words[words.clone()].iter().for_each(|word| word.store(!0, Ordering::Release));
+        for (summary, mask) in masks(words) {
+            self.set.summary[summary].fetch_or(mask, summary_order());
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, word: usize, mask: u64) {
+        if word != self.word {
+            self.flush_word();
+            self.word = word;
+        }
+        self.bits |= mask;
+    }
+
+    #[inline]
     fn flush_word(&mut self) {
         if self.bits == 0 {
             return;
         }
-        let before = self.set.words[self.word].fetch_or(self.bits, Ordering::AcqRel);
-        self.inserted += (self.bits & !before).count_ones() as usize;
+        self.set.words[self.word].fetch_or(self.bits, Ordering::AcqRel);
         self.bits = 0;
         if self.word / BITS != self.summary {
             self.flush_summary();
@@ -345,6 +369,7 @@ impl Batch<'_> {
         self.summary_bits |= 1 << (self.word % BITS);
     }
 
+    #[inline]
     fn flush_summary(&mut self) {
         if self.summary_bits != 0 {
             self.set.summary[self.summary].fetch_or(self.summary_bits, summary_order());
@@ -352,14 +377,15 @@ impl Batch<'_> {
         }
     }
 
+    #[inline]
     fn flush(&mut self) {
         self.flush_word();
         self.flush_summary();
-        self.set.len.fetch_add(self.inserted.cast_signed(), Ordering::AcqRel);
     }
 }
 
 impl Drop for Batch<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.flush();
     }

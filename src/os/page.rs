@@ -9,21 +9,26 @@ use crate::sync::process::OnceLock;
 ///
 /// Always a power of two. Nothing in this crate assumes a particular value.
 #[must_use]
+#[inline]
 pub fn page_size() -> usize {
     static SIZE: OnceLock<usize> = OnceLock::new();
-    *SIZE.get_or_init(|| {
-        let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
-            .ok()
-            .flatten()
-            .and_then(|size| usize::try_from(size).ok())
-            .expect("POSIX: sysconf(_SC_PAGESIZE) cannot fail");
-        assert!(size.is_power_of_two(), "a page of {size} bytes");
-        size
-    })
+    *SIZE.get_or_init(ask_page_size)
+}
+
+#[cold]
+fn ask_page_size() -> usize {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|size| usize::try_from(size).ok())
+        .expect("POSIX: sysconf(_SC_PAGESIZE) cannot fail");
+    assert!(size.is_power_of_two(), "a page of {size} bytes");
+    size
 }
 
 /// The binary logarithm of [`page_size`].
 #[must_use]
+#[inline]
 pub fn page_shift() -> u32 {
     page_size().trailing_zeros()
 }
@@ -57,13 +62,23 @@ impl PageRange {
     ///
     /// # Errors
     /// When an end is not page-aligned or the range is empty.
+    #[inline]
     pub fn new(start: usize, end: usize) -> Result<Self, RangeError> {
         let page = page_size();
-        if start < end && start.is_multiple_of(page) && end.is_multiple_of(page) {
+        // A mask, as the size is a power of two that the compiler does not know: two divisions
+        // would cost more than the rest of what a scan does for a region.
+        if start < end && (start | end) & (page - 1) == 0 {
             Ok(Self { start, end })
         } else {
             Err(RangeError { start, end, page })
         }
+    }
+
+    /// The range from `start` up to `end`, which the kernel says are whole pages.
+    #[inline]
+    pub(crate) fn from_kernel(start: usize, end: usize) -> Self {
+        debug_assert!(Self::new(start, end).is_ok(), "the kernel reported {start:#x}..{end:#x}");
+        Self { start, end }
     }
 
     /// The smallest range of whole pages that covers `bytes` bytes from `start`.

@@ -65,9 +65,9 @@ const _: () = assert!(
 impl PageRegion {
     /// The addresses.
     #[must_use]
+    #[inline]
     pub fn range(&self) -> PageRange {
-        PageRange::new(self.start as usize, self.end as usize)
-            .expect("the kernel reports whole pages")
+        PageRange::from_kernel(self.start as usize, self.end as usize)
     }
 
     /// The categories that were asked for and that these pages have.

@@ -94,3 +94,39 @@ fn loom_control_a_handler_without_the_lock_is_refuted() {
     let refuted = std::panic::catch_unwind(|| bounded().check(|| every_store_is_visited(false)));
     assert!(refuted.is_err(), "loom accepts a handler without lock: the model checks nothing");
 }
+
+/// A second thread shares the owed set and visits a page as soon as it finds it there, while the
+/// scan that reported it is still going on.
+fn an_owed_page_may_be_visited_at_once() {
+    let world = Arc::new(World::new(true));
+    let owed = Arc::new(PageSet::new(world.span));
+    let visited = Arc::new(AtomicUsize::new(0));
+    let visit = |world: &World, owed: &PageSet, visited: &AtomicUsize| {
+        owed.take_in(world.span, |_| {
+            visited.fetch_max(world.slots[0].load(Ordering::Relaxed), Ordering::Relaxed);
+        });
+    };
+    let scan = || {
+        let _held = world.fault_lock.lock().unwrap();
+        world.shadow.consume(world.span, &owed, &world.mmu);
+    };
+    let mutator = loom::thread::spawn({
+        let world = Arc::clone(&world);
+        move || world.store(0)
+    });
+    let visitor = loom::thread::spawn({
+        let (world, owed, visited) = (world.clone(), owed.clone(), visited.clone());
+        move || visit(&world, &owed, &visited)
+    });
+    scan();
+    mutator.join().unwrap();
+    visitor.join().unwrap();
+    scan();
+    visit(&world, &owed, &visited);
+    assert_eq!(visited.load(Ordering::Relaxed), 1, "visited before it was protected");
+}
+
+#[test]
+fn loom_a_page_is_owed_only_once_it_is_protected() {
+    bounded().check(an_owed_page_may_be_visited_at_once);
+}

@@ -80,17 +80,20 @@ impl Shadow {
         }
     }
 
-    /// Takes the writable pages of `range` into `owed` and protects them.
+    /// Protects the writable pages of `range` and takes them into `owed`, in this order: whoever
+    /// shares the set may visit a page as soon as it is there.
     ///
     /// One call protects from the first writable page to the last: those between are read-only
     /// already, and one mapping is left where there may have been thousands.
     pub(super) fn consume(&self, range: PageRange, owed: &PageSet, table: &impl PageTable) -> Scan {
-        let mut scan = self.peek(range, owed);
+        let mut scan = Scan::default();
         let mut runs = self.writable.iter_in(range);
         let Some(first) = runs.next() else { return scan };
         let last = runs.last().unwrap_or(first);
         let reach = PageRange::new(first.start(), last.end()).expect("the runs are in order");
-        if scan.in_kernel(|| table.set_writable(reach, false)).is_ok() {
+        let protected = scan.in_kernel(|| table.set_writable(reach, false)).is_ok();
+        scan += self.peek(range, owed);
+        if protected {
             self.writable.remove(reach);
         } else {
             // Some may be protected now; they stay in the set and are reported again.
