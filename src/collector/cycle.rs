@@ -164,7 +164,9 @@ impl<M: ObjectModel> Run<'_, M> {
         for range in shared.memory.external_ranges() {
             ledger.owed().insert(range);
         }
-        self.live_objects += self.marking.run(1, deadline, |marker| {
+        // Waking helpers takes as long as a short remark does.
+        let markers = if deadline.is_some() { 1 } else { shared.options.markers };
+        self.live_objects += self.marking.run(markers, deadline, |marker| {
             shared.find_roots(&stop, &mut |root| marker.push(root));
             ledger.take(|pages| marker.rescan(pages));
         });

@@ -156,7 +156,8 @@ impl<M: ObjectModel> Heap<M> {
             cycle: Mutex::new(cycle),
             collections: AtomicU64::new(0),
             allocated: AtomicUsize::new(0),
-            trigger: AtomicUsize::new(initial),
+            // Concurrent cycles begin early, so that they end before the room does.
+            trigger: AtomicUsize::new(if concurrent { initial / 2 } else { initial }),
             stress_count: AtomicU32::new(0),
             sweeping: Sweeping::default(),
             ledger: Ledger::new(span),
@@ -332,7 +333,6 @@ impl<M: ObjectModel> Shared<M> {
         pool.target = chunks_within(cycle.target).max(2);
         drop(pool);
         let room = cycle.target.saturating_sub(live);
-        // Concurrent cycles begin early, so that they end before the room does.
         let room = if self.concurrent { room / 2 } else { room };
         self.trigger.store(room, Ordering::Relaxed);
         self.lock_recorder().live_bytes = live;
