@@ -1,4 +1,5 @@
 //! The heap's behaviour, by its public interface.
 
 mod basics;
+mod full;
 mod graph;
