@@ -3,3 +3,5 @@
 mod basics;
 mod full;
 mod graph;
+mod property;
+mod reference;
