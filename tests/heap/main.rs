@@ -5,3 +5,4 @@ mod full;
 mod graph;
 mod property;
 mod reference;
+mod threads;
