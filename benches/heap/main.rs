@@ -1,5 +1,5 @@
 //! What the heap costs, each figure beside a floor measured in the same run: `cargo bench --bench
-//! heap`. Marking 8.4 million random 64-byte nodes, and allocation.
+//! heap`, or only some of it: `cargo bench --bench heap -- allocate mark`.
 //!
 //! Rounds alternate between the two sides; medians and their ratio are printed.
 
@@ -7,8 +7,17 @@ mod allocate;
 mod mark;
 
 fn main() {
-    allocate::run();
-    mark::run();
+    let parts: [(&str, fn()); 2] = [("allocate", allocate::run), ("mark", mark::run)];
+    // Cargo adds `--bench`.
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    for unknown in wanted.iter().filter(|name| parts.iter().all(|(part, _)| part != name)) {
+        eprintln!("there is no benchmark {unknown:?}");
+    }
+    for (_, run) in
+        parts.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
+    {
+        run();
+    }
 }
 
 /// The median of some figures.
