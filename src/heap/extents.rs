@@ -52,9 +52,6 @@ impl Filler {
 }
 
 impl Occupied {
-    /// Nothing is occupied.
-    pub(crate) const NONE: Self = Self([0; WORDS_PER_BLOCK]);
-
     /// Reads the extents of the objects in the block whose bitmap words begin at `first_word`.
     pub(crate) fn read(first_word: usize, starts: &Bitmap, ends: &Bitmap) -> Self {
         let words = first_word..first_word + WORDS_PER_BLOCK;

@@ -26,7 +26,8 @@ use crate::os::page_size;
 /// A block that was handed to a mutator.
 pub(crate) struct Grant {
     pub(crate) block: usize,
-    pub(crate) occupied: Occupied,
+    /// What is occupied; `None` when nothing is.
+    pub(crate) occupied: Option<Box<Occupied>>,
     /// Whether its free granules are known to be zero.
     pub(crate) zero: bool,
 }
@@ -151,7 +152,7 @@ impl Pool {
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         let zero = chunk.zero & bit != 0;
         chunk.zero &= !bit;
-        Grant { block, occupied: Occupied::NONE, zero }
+        Grant { block, occupied: None, zero }
     }
 
     /// The emptiest block of the kind that has a hole of `granules`.
@@ -162,6 +163,7 @@ impl Pool {
                 let occupied = metadata.occupied(blocks[index]);
                 if occupied.hole(0, granules).is_some() {
                     let block = blocks.swap_remove(index);
+                    let occupied = Some(Box::new(occupied));
                     return Some(Grant { block, occupied, zero: false });
                 }
             }
