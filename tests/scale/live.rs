@@ -25,8 +25,12 @@ fn everything_that_is_alive_is_found_again() {
     let mut chains = Chains::new(&mut mutator, 1000);
     let (mut bytes, mut index) = (0, 0);
     while bytes < wanted {
-        // Now and then a large object.
-        let size = if index % 40_000 == 39_999 { 3 * MIB } else { SIZES[index % SIZES.len()] };
+        // Now and then a large object, and one that fits behind it.
+        let size = match index % 40_000 {
+            39_998 => 3 * MIB,
+            39_999 => MIB,
+            _ => SIZES[index % SIZES.len()],
+        };
         chains.add(&mut mutator, size).unwrap();
         bytes += size;
         index += 1;

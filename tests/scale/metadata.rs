@@ -19,17 +19,17 @@ fn check(what: &str, object_bytes: usize) {
     let heap = heap(options);
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let mut chains = Chains::new(&mut mutator, 100);
-    let mut addresses = usize::MAX..0;
+    let (mut lowest, mut highest) = (usize::MAX, 0);
     while let Ok(object) = chains.add(&mut mutator, object_bytes) {
-        addresses.start = addresses.start.min(object.address());
-        addresses.end = addresses.end.max(object.address() + object_bytes);
+        lowest = lowest.min(object.address());
+        highest = highest.max(object.address() + object_bytes);
     }
     mutator.collect();
     mutator.collect();
     assert_eq!(heap.stats().live_objects, chains.len() + 1);
     // Whole chunks, and one more for where the table is.
     let chunk = 2 * MIB;
-    let chunks = (addresses.start / chunk - 1) * chunk..addresses.end.next_multiple_of(chunk);
+    let chunks = (lowest / chunk - 1) * chunk..highest.next_multiple_of(chunk);
     let objects = resident_within(&chunks);
     let beside = resident() - before - objects;
     let committed = heap.stats().committed_bytes;

@@ -50,7 +50,7 @@ fn idle_memory_goes_back_and_comes_back_as_zeros() {
         assert_eq!(stats.live_objects, 1, "the table");
         assert!(full > live, "{full}");
         assert!(stats.committed_bytes <= 8 * MIB, "{stats}");
-        assert!(empty <= live / 16 + 8 * MIB, "{} MiB", mib(empty));
+        assert!(empty <= 12 * MIB, "{} MiB", mib(empty));
     }
     let leaf = mutator.allocate(Kind::Leaf, live).unwrap();
     // SAFETY: the object has that many bytes.
