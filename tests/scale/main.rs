@@ -15,6 +15,7 @@ mod graph;
 
 mod array;
 mod chains;
+mod groups;
 mod list;
 mod live;
 mod measure;
