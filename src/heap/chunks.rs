@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::geometry::{BLOCKS_PER_CHUNK, Geometry};
+use super::metadata::Metadata;
 use crate::dirty::{TrackError, Tracker};
 use crate::os::memory::{self, Advice};
 use crate::os::{OsError, PageRange};
@@ -177,12 +178,16 @@ impl Chunks {
         self.idle.insert(chunk);
     }
 
-    /// After a collection: what has been idle for some goes back to the system.
-    pub(crate) fn age(&mut self, tracker: &Tracker) -> Result<(), NoChunk> {
+    /// After a collection: what has been idle for some goes back to the system, and so does what
+    /// `metadata` holds of it.
+    pub(crate) fn age(&mut self, metadata: &Metadata, tracker: &Tracker) -> Result<(), NoChunk> {
         for chunk in self.idle.clone() {
             match &mut self.chunks[chunk].state {
                 Use::Idle(age) if *age < IDLE_COLLECTIONS => *age += 1,
-                _ => self.decommit(chunk, tracker)?,
+                _ => {
+                    self.decommit(chunk, tracker)?;
+                    metadata.discard(chunk)?;
+                }
             }
         }
         Ok(())

@@ -26,7 +26,8 @@ use crate::os::page_size;
 /// A block that was handed to a mutator.
 pub(crate) struct Grant {
     pub(crate) block: usize,
-    pub(crate) occupied: Occupied,
+    /// What is occupied; `None` when nothing is.
+    pub(crate) occupied: Option<Box<Occupied>>,
     /// Whether its free granules are known to be zero.
     pub(crate) zero: bool,
     /// Granules of the smallest hole that is worth using.
@@ -186,7 +187,7 @@ impl Pool {
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         let zero = chunk.zero & bit != 0;
         chunk.zero &= !bit;
-        Grant { block, occupied: Occupied::NONE, zero, smallest_hole: SMALL_HOLE }
+        Grant { block, occupied: None, zero, smallest_hole: SMALL_HOLE }
     }
 
     /// The emptiest block of the kind that has a hole of `granules`; one with a hole that is worth
@@ -203,8 +204,9 @@ impl Pool {
                 let occupied = metadata.occupied(blocks[index]);
                 if occupied.hole(0, granules).is_some() {
                     let block = blocks.swap_remove(index);
+                    let (occupied, zero) = (Some(Box::new(occupied)), false);
                     let smallest_hole = granules.min(SMALL_HOLE);
-                    return Some(Grant { block, occupied, zero: false, smallest_hole });
+                    return Some(Grant { block, occupied, zero, smallest_hole });
                 }
             }
         }

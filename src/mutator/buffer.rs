@@ -131,7 +131,11 @@ impl Buffer {
             return false;
         }
         let granules = need.div_ceil(GRANULE).max(block.grant.smallest_hole);
-        let Some((start, end)) = block.grant.occupied.hole(from, granules) else { return false };
+        let hole = match &block.grant.occupied {
+            Some(occupied) => occupied.hole(from, granules),
+            None => (from == 0).then_some((0, BLOCK / GRANULE)),
+        };
+        let Some((start, end)) = hole else { return false };
         let start = block.address + start * GRANULE;
         (self.fast.cursor, self.fast.limit) = (start, start);
         self.hole_end = block.address + end * GRANULE;

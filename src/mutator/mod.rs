@@ -20,7 +20,7 @@ use std::sync::Arc;
 use buffer::Buffer;
 use world::Thread;
 
-use crate::heap::geometry::{BLOCK, GRANULE};
+use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
 use crate::heap::{Memory, NoChunk, Room, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{stack_end, with_registers_on_stack};
@@ -196,11 +196,12 @@ impl Mutator {
     /// When the heap is full after a full collection.
     #[inline]
     pub fn allocate(&mut self, kind: Kind, bytes: usize) -> Result<ObjectRef, OutOfMemory> {
-        if !is_large(bytes) {
-            let size = bytes.max(1).next_multiple_of(GRANULE);
-            if let Some(start) = self.buffers().small[kind as usize].fast.bump(size) {
-                return Ok(ObjectRef::at(start));
-            }
+        // One comparison for both ends: of zero bytes this is zero, and wraps.
+        let size = bytes.wrapping_add(GRANULE - 1) & !(GRANULE - 1);
+        if size.wrapping_sub(GRANULE) < LARGEST_SMALL
+            && let Some(start) = self.buffers().small[kind as usize].fast.bump(size)
+        {
+            return Ok(ObjectRef::at(start));
         }
         self.allocate_slowly(kind, bytes, GRANULE)
     }
