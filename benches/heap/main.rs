@@ -1,20 +1,49 @@
 //! What the heap costs, each figure beside a floor measured in the same run: `cargo bench --bench
-//! heap`. Marking 8.4 million random 64-byte nodes, and allocation.
+//! heap`, or only some of it: `cargo bench --bench heap -- allocate mark`.
 //!
 //! Rounds alternate between the two sides; medians and their ratio are printed.
 
 mod allocate;
 mod mark;
+mod small_costs;
 
 fn main() {
-    allocate::run();
-    mark::run();
+    let parts: [(&str, fn()); 3] =
+        [("allocate", allocate::run), ("mark", mark::run), ("costs", small_costs::run)];
+    // Cargo adds `--bench`.
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    for unknown in wanted.iter().filter(|name| parts.iter().all(|(part, _)| part != name)) {
+        eprintln!("there is no benchmark {unknown:?}");
+    }
+    for (_, run) in
+        parts.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
+    {
+        run();
+    }
 }
 
 /// The median of some figures.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
+}
+
+/// Processor time of the calling thread in nanoseconds.
+fn thread_ns() -> f64 {
+    cpu_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// Processor time of all threads in nanoseconds.
+fn process_ns() -> f64 {
+    cpu_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn cpu_ns(clock: libc::clockid_t) -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of ours.
+    let status = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    assert_eq!(status, 0);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 /// The benchmarks' random numbers: Lehmer, modulo 2^31 - 1.

@@ -1,17 +1,20 @@
-//! The mark rate beside a bare prefetching walk of the same graph.
+//! The mark rate beside a bare prefetching walk of the same graph. Two markers share one graph; two
+//! walks go over it side by side, each for itself, which shows what the memory gives two threads.
 
 use std::time::Instant;
 
-use strandline::{Heap, HeapOptions, Kind, ObjectModel, ObjectRef, Sizing, SlotVisitor, StackScan};
+use strandline::{
+    Heap, HeapOptions, Kind, Mutator, ObjectModel, ObjectRef, Sizing, SlotVisitor, StackScan,
+};
 
-use crate::{Lehmer, median};
+use crate::{Lehmer, median, process_ns};
 
 const NODES: usize = 8 << 20;
 const NODE_BYTES: usize = 64;
 const ROUNDS: usize = 5;
 
 /// Three references, then payload.
-struct Node;
+pub(crate) struct Node;
 
 // SAFETY: the first three words are references or null; there are no others.
 unsafe impl ObjectModel for Node {
@@ -26,58 +29,77 @@ unsafe impl ObjectModel for Node {
 
 pub(crate) fn run() {
     println!("mark: {NODES} nodes of {NODE_BYTES} bytes, two random references each");
-    for markers in [1, 2] {
-        let heap = Heap::new(
-            Node,
-            HeapOptions {
-                limit: 2 << 30,
-                markers,
-                sizing: Sizing::Fixed,
-                ..HeapOptions::default()
-            },
-        )
-        .unwrap();
-        let mut mutator = heap.attach(StackScan::None).unwrap();
-        let nodes: Vec<_> =
-            (0..NODES).map(|_| mutator.allocate(Kind::Precise, NODE_BYTES).unwrap()).collect();
-        let mut random = Lehmer(12345);
-        for &node in &nodes {
-            for slot in 0..2 {
-                // SAFETY: a node has 8 words.
-                unsafe {
-                    node.as_ptr::<usize>().add(slot).write(nodes[random.below(NODES)].address())
-                };
-            }
-        }
-        let root = mutator.root(nodes[0]);
-        let (base, end) = (nodes[0].address(), nodes[NODES - 1].address() + NODE_BYTES);
-        let base = base.min(nodes[NODES - 1].address());
-        drop(nodes);
-        let mut seen = vec![0_u8; (end.max(base) - base) / 16 + (64 << 20)];
-        let (mut ours, mut floors, mut reached) = (Vec::new(), Vec::new(), 0);
-        for _ in 0..ROUNDS {
-            seen.fill(0);
-            let start = Instant::now();
-            reached = walk(root.get().address(), base, &mut seen);
-            floors.push(start.elapsed().as_nanos() as f64 / reached as f64);
-            mutator.collect();
-            let stats = heap.stats();
-            assert_eq!(stats.live_objects, reached);
-            ours.push(mutator_pause(&heap) / reached as f64);
-        }
-        let (ours, floor) = (median(ours), median(floors));
-        println!(
-            "  {markers} marker(s): {ours:6.2} ns a node ({reached} reached), bare walk on one thread \
-             {floor:6.2} ns, ratio {:.2}",
-            ours / floor
-        );
-        drop(mutator);
-    }
+    let alone = measure(1);
+    let both = measure(2);
+    println!(
+        "  on two threads {:.2} times faster; {:.2} by processor time, shared evenly",
+        alone.pause / both.pause,
+        2.0 * alone.busy / both.busy
+    );
 }
 
-/// The last pause in nanoseconds: nearly all of it is marking.
-fn mutator_pause(heap: &Heap<Node>) -> f64 {
-    heap.stats().last_pause.as_nanos() as f64
+/// Nanoseconds a node.
+struct Figures {
+    pause: f64,
+    /// In processor time of all threads.
+    busy: f64,
+}
+
+fn measure(markers: usize) -> Figures {
+    let options =
+        HeapOptions { limit: 2 << 30, markers, sizing: Sizing::Fixed, ..HeapOptions::default() };
+    let heap = Heap::new(Node, options).unwrap();
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    let nodes = graph(&mut mutator);
+    let root = mutator.root(nodes[0]);
+    let addresses = || nodes.iter().map(|node| node.address());
+    let base = addresses().min().unwrap();
+    let bytes = addresses().max().unwrap() + NODE_BYTES - base;
+    drop(nodes);
+    let mut seen: Vec<_> = (0..markers).map(|_| vec![0_u8; bytes / 16]).collect();
+    let (mut pauses, mut busy, mut floors, mut reached) = (vec![], vec![], vec![], 0);
+    for _ in 0..ROUNDS {
+        seen.iter_mut().for_each(|seen| seen.fill(0));
+        let address = root.get().address();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let walks: Vec<_> = seen
+                .iter_mut()
+                .map(|seen| scope.spawn(move || walk(address, base, seen)))
+                .collect();
+            reached = walks.into_iter().map(|walk| walk.join().unwrap()).next().unwrap();
+        });
+        floors.push(start.elapsed().as_nanos() as f64 / reached as f64);
+        let start = process_ns();
+        mutator.collect();
+        busy.push((process_ns() - start) / reached as f64);
+        let stats = heap.stats();
+        assert_eq!(stats.live_objects, reached);
+        pauses.push(stats.last_pause.as_nanos() as f64 / reached as f64);
+    }
+    let (figures, floor) = (Figures { pause: median(pauses), busy: median(busy) }, median(floors));
+    println!(
+        "  {markers} marker(s): {:6.2} ns a node ({reached} reached), {:.2} in processor time; {markers} bare \
+         walk(s) at once {floor:6.2} ns, ratio {:.2}",
+        figures.pause,
+        figures.busy,
+        figures.pause * markers as f64 / floor
+    );
+    figures
+}
+
+fn graph(mutator: &mut Mutator) -> Vec<ObjectRef> {
+    let nodes: Vec<_> =
+        (0..NODES).map(|_| mutator.allocate(Kind::Precise, NODE_BYTES).unwrap()).collect();
+    let mut random = Lehmer(12345);
+    for &node in &nodes {
+        for slot in 0..2 {
+            let target = nodes[random.below(NODES)].address();
+            // SAFETY: a node has 8 words.
+            unsafe { node.as_ptr::<usize>().add(slot).write(target) };
+        }
+    }
+    nodes
 }
 
 /// A bare walk: a stack, two prefetch rings, a byte for each granule. Returns how many it reached.

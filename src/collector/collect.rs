@@ -49,13 +49,6 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         self.is_time()
     }
 
-    fn grow(&self) -> bool {
-        let mut pool = self.memory.pool();
-        let grown = pool.target < pool.limit;
-        pool.target = pool.limit;
-        grown
-    }
-
     fn stress(&self) -> Option<bool> {
         let interval = self.options.stress?;
         Some(self.stress_count.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval))
@@ -87,8 +80,15 @@ impl<M: ObjectModel> Shared<M> {
         }
         self.memory.metadata.flip_marks();
         self.begin_sweep(Scope::Full);
+        self.end_collection();
         self.resume(stop);
         self.record_cycle(cycle, Scope::Full, cause, live, start.elapsed());
+    }
+
+    /// Counts the collection, before any thread goes on: one that asks for a collection then must
+    /// not be content with this one, which has not seen what that thread does in between.
+    pub(super) fn end_collection(&self) {
+        self.collections.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Stops the world and retires every allocation buffer.
@@ -122,7 +122,6 @@ impl<M: ObjectModel> Shared<M> {
         let since = cycle.ended.elapsed();
         cycle.unobserved = Some(Unobserved { scope, allocated, since, collecting: time });
         cycle.ended = Instant::now();
-        self.collections.fetch_add(1, Ordering::AcqRel);
         self.lock_recorder().collected(scope == Scope::Full, marked);
         if self.options.log {
             let stats = self.stats();
@@ -136,14 +135,21 @@ impl<M: ObjectModel> Shared<M> {
                 stats.limit_bytes >> 20,
             );
         }
+        if scope == Scope::Full {
+            self.return_idle_memory();
+        }
         self.sweeping.begin();
     }
 
     pub(super) fn begin_sweep(&self, scope: Scope) {
         let full = scope == Scope::Full;
-        let mut pool = self.memory.pool();
-        pool.begin_sweep(full, &self.memory.metadata);
-        if full && let Err(error) = pool.chunks.age(self.memory.tracker()) {
+        self.memory.pool().begin_sweep(full, &self.memory.metadata);
+    }
+
+    /// Gives back what has been idle for long. Not in the stop: it takes some 50 us a chunk.
+    fn return_idle_memory(&self) {
+        let memory = &self.memory;
+        if let Err(error) = memory.pool().chunks.age(&memory.metadata, memory.tracker()) {
             // The memory stays with the heap, which is all that is lost.
             eprintln!("strandline: idle memory could not be given back: {error}");
         }

@@ -189,6 +189,7 @@ impl<M: ObjectModel> Run<'_, M> {
             shared.memory.metadata.flip_marks();
         }
         shared.begin_sweep(self.scope);
+        shared.end_collection();
         shared.resume(stop);
         let time = self.start.elapsed();
         shared.record_cycle(cycle, self.scope, self.cause, self.live_objects, time);

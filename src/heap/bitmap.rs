@@ -1,7 +1,7 @@
 //! One bit for each granule of the heap, in memory of its own.
 
-use crate::os::OsError;
-use crate::os::memory::{self, Reservation};
+use crate::os::memory::{self, Advice, Reservation};
+use crate::os::{OsError, PageRange, page_size};
 use crate::sync::process::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A table of words that starts as zeros and costs memory only where it was written.
@@ -105,6 +105,18 @@ impl Bitmap {
                 Some(bit)
             })
         })
+    }
+
+    /// Gives the memory of a range of words that are all zero back to the system, as far as it is
+    /// whole pages.
+    pub(crate) fn discard_words(&self, words: std::ops::Range<usize>) -> Result<(), OsError> {
+        debug_assert!(self.words[words.clone()].iter().all(|word| word.load(Relaxed) == 0));
+        let page = page_size();
+        let address = |word| self.words.as_ptr().addr() + word * size_of::<AtomicU64>();
+        let (start, end) = (address(words.start).next_multiple_of(page), address(words.end));
+        let Ok(range) = PageRange::new(start, end / page * page) else { return Ok(()) };
+        // SAFETY: the words are zero, and so is what the memory reads as afterwards.
+        unsafe { memory::advise(range, Advice::Discard) }
     }
 
     /// Clears a range of whole words.

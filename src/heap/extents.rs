@@ -52,9 +52,6 @@ impl Filler {
 }
 
 impl Occupied {
-    /// Nothing is occupied.
-    pub(crate) const NONE: Self = Self([0; WORDS_PER_BLOCK]);
-
     /// Reads the extents of the objects in the block whose bitmap words begin at `first_word`.
     pub(crate) fn read(first_word: usize, starts: &Bitmap, ends: &Bitmap) -> Self {
         let words = first_word..first_word + WORDS_PER_BLOCK;
@@ -71,6 +68,11 @@ impl Occupied {
         let words = first_word..first_word + WORDS_PER_BLOCK;
         let (starts, ends) = (&starts.words()[words.clone()], &ends.words()[words.clone()]);
         let marks = &marks.words()[words];
+        // Most blocks of a young heap are wholly dead, which is several times faster to do.
+        if marks.iter().all(|word| word.load(Relaxed) == 0) {
+            starts.iter().chain(ends).for_each(|word| word.store(0, Relaxed));
+            return Self([0; WORDS_PER_BLOCK]);
+        }
         let (mut all, mut live, mut carry) = (Filler::default(), Filler::default(), false);
         Self(std::array::from_fn(|word| {
             let (start, end) = (starts[word].load(Relaxed), ends[word].load(Relaxed));

@@ -5,7 +5,7 @@
 
 use super::bitmap::Bitmap;
 use super::extents::Occupied;
-use super::geometry::{GRANULE, Geometry, WORDS_PER_BLOCK};
+use super::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, Geometry, WORDS_PER_BLOCK};
 use crate::object::Kind;
 use crate::os::OsError;
 use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering, fence};
@@ -151,13 +151,22 @@ impl Metadata {
     pub(crate) fn resolve_small(&self, address: usize) -> Option<usize> {
         let granule = self.geometry.granule(address);
         let block_start = granule - granule % (WORDS_PER_BLOCK * 64);
-        let start = self.geometry.granule_address(self.starts.last_set(block_start, granule)?);
-        (address < start + self.small_size(start)).then_some(start)
+        let start = self.starts.last_set(block_start, granule)?;
+        // Without an end the object is just being made, or just being swept, by another thread.
+        let last = self.ends.first_set(start, block_start + WORDS_PER_BLOCK * 64)?;
+        (granule <= last).then(|| self.geometry.granule_address(start))
+    }
+
+    /// Gives back the memory for what is known of the granules of a chunk that nobody uses.
+    pub(crate) fn discard(&self, chunk: usize) -> Result<(), OsError> {
+        let words = BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
+        let words = chunk * words..(chunk + 1) * words;
+        let bitmaps = [&self.starts, &self.ends, &self.marks[0], &self.marks[1]];
+        bitmaps.into_iter().try_for_each(|bitmap| bitmap.discard_words(words.clone()))
     }
 
     /// Bytes of side metadata for each chunk of heap that is in use.
     pub(crate) const fn bytes_per_chunk() -> usize {
-        use super::geometry::{BLOCKS_PER_CHUNK, CHUNK};
         4 * CHUNK / GRANULE / 8 + 2 * BLOCKS_PER_CHUNK
     }
 }

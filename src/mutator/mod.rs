@@ -20,8 +20,8 @@ use std::sync::Arc;
 use buffer::Buffer;
 use world::Thread;
 
-use crate::heap::geometry::{BLOCK, GRANULE};
-use crate::heap::{Memory, Metadata, NoChunk, is_large};
+use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
+use crate::heap::{Memory, Metadata, NoChunk, Room, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{stack_end, with_registers_on_stack};
 use crate::os::{OsError, page_size};
@@ -39,20 +39,29 @@ pub enum StackScan {
     None,
 }
 
-/// What is tried when there is no memory, in this order.
-#[derive(Debug, Clone, Copy)]
-enum Remedy {
-    Collect,
-    Grow,
-    CollectAll,
-}
-
-impl Remedy {
-    const ALL: [Self; 3] = [Self::Collect, Self::Grow, Self::CollectAll];
-}
-
 /// Objects above this size do not make a buffer give up the rest of its hole.
 const MEDIUM: usize = 256;
+
+/// Collections that are tried when there is no room. More than one, because other threads may take
+/// what the first one freed before this one does.
+const COLLECTIONS_FOR_ROOM: usize = 8;
+
+/// What is done to find room for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Collect when it is time to; stay below the size that the heap should have.
+    Usual,
+    /// There was a collection just now.
+    Collected,
+    /// It was not enough: the heap grows, to its limit if need be.
+    Grown,
+}
+
+impl Effort {
+    fn room(self) -> Room {
+        if self == Self::Grown { Room::Limit } else { Room::Target }
+    }
+}
 
 /// What the collector knows of a thread, beside the safepoint protocol.
 pub(crate) struct Local {
@@ -106,9 +115,6 @@ pub(crate) trait CollectOnDemand: Send + Sync {
 
     /// Counts `bytes` as allocated; whether it is time for a collection.
     fn charge(&self, bytes: usize) -> bool;
-
-    /// Lets the heap grow to its limit. False if it could already.
-    fn grow(&self) -> bool;
 
     /// In stress mode: whether to collect at this allocation or safepoint. `None` without.
     fn stress(&self) -> Option<bool>;
@@ -195,11 +201,12 @@ impl Mutator {
     /// When the heap is full after a full collection.
     #[inline]
     pub fn allocate(&mut self, kind: Kind, bytes: usize) -> Result<ObjectRef, OutOfMemory> {
-        if !is_large(bytes) {
-            let size = bytes.max(1).next_multiple_of(GRANULE);
-            if let Some(start) = self.buffers().small[kind as usize].fast.bump(size) {
-                return Ok(ObjectRef::at(start));
-            }
+        // One comparison for both ends: of zero bytes this is zero, and wraps.
+        let size = bytes.wrapping_add(GRANULE - 1) & !(GRANULE - 1);
+        if size.wrapping_sub(GRANULE) < LARGEST_SMALL
+            && let Some(start) = self.buffers().small[kind as usize].fast.bump(size)
+        {
+            return Ok(ObjectRef::at(start));
         }
         self.allocate_slowly(kind, bytes, GRANULE)
     }
@@ -308,45 +315,55 @@ impl Mutator {
         if self.collector.stress() == Some(true) {
             self.collect_for(Cause::Stress);
         }
-        let Some(size) = bytes.max(1).checked_next_multiple_of(GRANULE) else {
-            return Err(self.out_of_memory(bytes, "no address space is that large".to_owned()));
-        };
-        let attempt = |mutator: &mut Self| {
+        // What can never fit is refused before it is rounded up, which could overflow.
+        if !self.memory.could_hold(bytes) {
+            return Err(self.out_of_memory(bytes, "it is larger than the heap".to_owned()));
+        }
+        let size = bytes.max(1).next_multiple_of(GRANULE);
+        let attempt = |mutator: &mut Self, effort| {
             // Large objects begin on a page, which is alignment enough for any.
             if is_large(size) || size + alignment > BLOCK {
-                mutator.take_large(kind, size)
+                mutator.take_large(kind, size, effort)
             } else {
-                mutator.take_small(kind, size, alignment)
+                mutator.take_small(kind, size, alignment, effort)
             }
         };
-        let mut result = attempt(self);
-        for remedy in Remedy::ALL {
-            let Err(error) = result else { break };
-            result = if self.apply(remedy) { attempt(self) } else { Err(error) };
+        let mut error = match attempt(self, Effort::Usual) {
+            Ok(object) => return Ok(object),
+            Err(error) => error,
+        };
+        let more = std::iter::repeat_n(Cause::LastResort, COLLECTIONS_FOR_ROOM);
+        for cause in std::iter::once(Cause::Exhaustion).chain(more) {
+            self.collect_for(cause);
+            for effort in [Effort::Collected, Effort::Grown] {
+                match attempt(self, effort) {
+                    Ok(object) => return Ok(object),
+                    Err(latest) => error = latest,
+                }
+            }
+            let alone = self.world.attached() == 1 || !self.memory.is_roomy(size);
+            if alone && cause == Cause::LastResort {
+                break;
+            }
         }
-        result.map_err(|error| self.out_of_memory(bytes, error.to_string()))
-    }
-
-    /// Tries to make room. False if it is known to be useless.
-    fn apply(&mut self, remedy: Remedy) -> bool {
-        match remedy {
-            Remedy::Collect => self.collect_for(Cause::Exhaustion),
-            Remedy::Grow => return self.collector.grow(),
-            Remedy::CollectAll => self.collect_for(Cause::LastResort),
-        }
-        true
+        Err(self.out_of_memory(bytes, error.to_string()))
     }
 
     /// Collects if `bytes` more are one too many for the time being.
-    fn charge(&mut self, bytes: usize) {
-        if self.collector.charge(bytes) {
+    fn charge(&mut self, bytes: usize, effort: Effort) {
+        if self.collector.charge(bytes) && effort == Effort::Usual {
             self.collect_for(Cause::Allocation);
         }
     }
 
-    fn take_large(&mut self, kind: Kind, size: usize) -> Result<ObjectRef, NoChunk> {
-        self.charge(size);
-        Ok(ObjectRef::at(self.memory.take_large(kind, size)?.start))
+    fn take_large(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        effort: Effort,
+    ) -> Result<ObjectRef, NoChunk> {
+        self.charge(size, effort);
+        Ok(ObjectRef::at(self.memory.take_large(kind, size, effort.room())?.start))
     }
 
     fn take_small(
@@ -354,6 +371,7 @@ impl Mutator {
         kind: Kind,
         size: usize,
         alignment: usize,
+        effort: Effort,
     ) -> Result<ObjectRef, NoChunk> {
         let exactly = self.collector.stress().is_some();
         let need = size + alignment - GRANULE;
@@ -369,8 +387,8 @@ impl Mutator {
                 return Ok(ObjectRef::at(start));
             }
             buffer.retire(&memory.metadata);
-            self.charge(BLOCK);
-            let grant = memory.take_block(kind, need.div_ceil(GRANULE))?;
+            self.charge(BLOCK, effort);
+            let grant = memory.take_block(kind, need.div_ceil(GRANULE), effort.room())?;
             let buffers = self.buffers();
             let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
             buffer[kind as usize].adopt(grant, &memory.metadata);

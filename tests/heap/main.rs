@@ -2,4 +2,8 @@
 
 mod basics;
 mod concurrent;
+mod full;
 mod graph;
+mod property;
+mod reference;
+mod threads;
