@@ -33,13 +33,6 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         self.is_time()
     }
 
-    fn grow(&self) -> bool {
-        let mut pool = self.memory.pool();
-        let grown = pool.target < pool.limit;
-        pool.target = pool.limit;
-        grown
-    }
-
     fn stress(&self) -> Option<bool> {
         let interval = self.options.stress?;
         Some(self.stress_count.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval))
@@ -62,13 +55,15 @@ impl<M: ObjectModel> Shared<M> {
         self.memory.metadata.flip_marks();
         self.begin_sweep();
         let stop = stopped.time_to_safepoint.clone();
+        // Before any thread goes on: one that asks for a collection then must not be content with
+        // this one, which has not seen what that thread does in between.
+        self.collections.fetch_add(1, Ordering::AcqRel);
         drop(stopped);
         let pause = start.elapsed();
 
         let allocated = self.allocated.swap(0, Ordering::Relaxed);
         cycle.unobserved = Some((allocated, start - cycle.ended, pause));
         cycle.ended = Instant::now();
-        self.collections.fetch_add(1, Ordering::AcqRel);
         self.lock_recorder().paused(pause, stop, live_objects);
         if self.options.log {
             eprintln!(

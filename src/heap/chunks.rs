@@ -1,6 +1,7 @@
 //! Chunks: committing them, watching them, and giving them back.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::geometry::{BLOCKS_PER_CHUNK, Geometry};
 use crate::dirty::{TrackError, Tracker};
@@ -137,18 +138,37 @@ impl Chunks {
         let first = self.find_run(count, watch).ok_or(NoChunk::Fragmented(count))?;
         let run = first..first + count;
         let new = run.clone().filter(|chunk| self.uncommitted.contains(chunk)).count();
-        if self.committed + new > limit {
-            return Err(NoChunk::Limit);
-        }
-        for chunk in run {
+        self.make_room(new, &run, limit, tracker)?;
+        // All of them first: should the kernel refuse one, those before it stay idle.
+        for chunk in run.clone() {
             if self.uncommitted.contains(&chunk) {
                 self.commit(chunk)?;
             }
             self.set_watched(chunk, watch, tracker)?;
+        }
+        for chunk in run {
             self.idle.remove(&chunk);
             self.begin(chunk, state);
         }
         Ok(first)
+    }
+
+    /// Sees to it that `new` more chunks may be committed, if need be by giving idle ones outside
+    /// of `run` back to the system.
+    fn make_room(
+        &mut self,
+        new: usize,
+        run: &Range<usize>,
+        limit: usize,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let excess = (self.committed + new).saturating_sub(limit);
+        let spare = self.idle.iter().copied().filter(|chunk| !run.contains(chunk));
+        let spare: Vec<_> = spare.take(excess).collect();
+        if spare.len() < excess {
+            return Err(NoChunk::Limit);
+        }
+        spare.into_iter().try_for_each(|chunk| self.decommit(chunk, tracker))
     }
 
     /// Ends the use of a chunk. It keeps its memory for a while.

@@ -10,7 +10,7 @@ use super::chunks::{Chunks, NoChunk};
 use super::geometry::{CHUNK, GRANULE, Geometry, LARGEST_SMALL};
 use super::large::LargeObject;
 use super::metadata::{Content, Metadata};
-use super::pool::{Grant, Pool};
+use super::pool::{Grant, Pool, Room};
 
 /// What a heap's memory is made with.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +43,20 @@ pub(crate) struct Memory {
     /// Dropped before the reservation that it watches.
     pub(crate) selection: Selection,
     pool: Mutex<Pool>,
+    /// Bytes that all chunks have together: no object can be larger.
+    capacity: usize,
     _reservation: Reservation,
 }
 
 impl Memory {
     pub(crate) fn new(options: &MemoryOptions) -> Result<Self, MemoryError> {
         let limit = chunks_within(options.limit).max(2);
-        let reserved = (limit * RESERVED_PER_COMMITTED + 8) * CHUNK;
+        let chunks = limit.checked_mul(RESERVED_PER_COMMITTED).and_then(|n| n.checked_add(8));
+        let reserved = chunks.and_then(|chunks| chunks.checked_mul(CHUNK));
+        let reserved = reserved.ok_or(OsError::Refused {
+            call: "mmap (reserve)",
+            reason: "the heap limit exceeds the address space",
+        })?;
         let reservation = Reservation::new(reserved, CHUNK)?;
         let geometry = Geometry::new(reservation.range());
         let selection = Selection::open(reservation.range(), &options.tracker)?;
@@ -59,6 +66,7 @@ impl Memory {
             metadata: Metadata::new(geometry)?,
             selection,
             pool: Mutex::new(Pool::new(chunks, target, limit)),
+            capacity: limit * CHUNK,
             _reservation: reservation,
         })
     }
@@ -72,14 +80,36 @@ impl Memory {
         self.pool.lock().expect("a thread panicked while it held the heap's pool")
     }
 
+    /// Whether an object of that size could be had if nothing else were there.
+    #[inline]
+    pub(crate) fn could_hold(&self, bytes: usize) -> bool {
+        bytes <= self.capacity
+    }
+
+    /// Whether a good part of the heap is free, once everything is swept.
+    pub(crate) fn is_roomy(&self, bytes: usize) -> bool {
+        self.pool().live_bytes().saturating_add(bytes) <= self.capacity / 4 * 3
+    }
+
     /// A block for small objects.
-    pub(crate) fn take_block(&self, kind: Kind, granules: usize) -> Result<Grant, NoChunk> {
-        self.pool().take(kind, granules, &self.metadata, self.tracker())
+    pub(crate) fn take_block(
+        &self,
+        kind: Kind,
+        granules: usize,
+        room: Room,
+    ) -> Result<Grant, NoChunk> {
+        self.pool().take(kind, granules, room, &self.metadata, self.tracker())
     }
 
     /// A large object, zeroed.
-    pub(crate) fn take_large(&self, kind: Kind, bytes: usize) -> Result<LargeObject, NoChunk> {
-        let (object, zero) = self.pool().take_large(kind, bytes, &self.metadata, self.tracker())?;
+    pub(crate) fn take_large(
+        &self,
+        kind: Kind,
+        bytes: usize,
+        room: Room,
+    ) -> Result<LargeObject, NoChunk> {
+        let (object, zero) =
+            self.pool().take_large(kind, bytes, room, &self.metadata, self.tracker())?;
         if !zero {
             // SAFETY: the pages were free until now and the caller is the only one to know them.
             unsafe { zero_bytes(object.start, bytes) };

@@ -127,8 +127,10 @@ impl Metadata {
     pub(crate) fn resolve_small(&self, address: usize) -> Option<usize> {
         let granule = self.geometry.granule(address);
         let block_start = granule - granule % (WORDS_PER_BLOCK * 64);
-        let start = self.geometry.granule_address(self.starts.last_set(block_start, granule)?);
-        (address < start + self.small_size(start)).then_some(start)
+        let start = self.starts.last_set(block_start, granule)?;
+        // Without an end the object is just being made, or just being swept, by another thread.
+        let last = self.ends.first_set(start, block_start + WORDS_PER_BLOCK * 64)?;
+        (granule <= last).then(|| self.geometry.granule_address(start))
     }
 
     /// Bytes of side metadata for each chunk of heap that is in use.

@@ -29,7 +29,21 @@ pub(crate) struct Grant {
     pub(crate) occupied: Occupied,
     /// Whether its free granules are known to be zero.
     pub(crate) zero: bool,
+    /// Granules of the smallest hole that is worth using.
+    pub(crate) smallest_hole: usize,
 }
+
+/// How many chunks may be committed for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// As many as the sizing policy wants for now.
+    Target,
+    /// As many as there may be at all.
+    Limit,
+}
+
+/// Holes of fewer granules are not worth the search, as long as there are others.
+const SMALL_HOLE: usize = 4;
 
 /// Swept blocks with room, by how full they are: the emptiest first.
 type Partial = [Vec<usize>; 4];
@@ -80,24 +94,50 @@ impl Pool {
         &mut self,
         kind: Kind,
         granules: usize,
+        room: Room,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<Grant, NoChunk> {
+        let mut grant = self.find(kind, granules, room, metadata, tracker);
+        // Blocks of other kinds may be free and not known to be.
+        if grant.is_err() && self.sweep_all(metadata) {
+            grant = self.find(kind, granules, room, metadata, tracker);
+        }
+        let grant = grant?;
+        metadata.set_young(grant.block, true);
+        Ok(grant)
+    }
+
+    fn find(
+        &mut self,
+        kind: Kind,
+        granules: usize,
+        room: Room,
         metadata: &Metadata,
         tracker: &Tracker,
     ) -> Result<Grant, NoChunk> {
         let watch = watch(kind);
-        let grant = if let Some(block) = self.free_block(watch, metadata, tracker)? {
-            self.grant_free(block, kind, metadata)
-        } else {
-            match self.commit_chunk(watch, tracker) {
-                Ok(chunk) => {
-                    self.filling[watch as usize] = Some(chunk);
-                    let block = self.pop_block(watch).expect("the chunk is new");
-                    self.grant_free(block, kind, metadata)
-                }
-                Err(error) => self.grant_partial(kind, granules, metadata).ok_or(error)?,
+        if let Some(block) = self.free_block(watch, metadata, tracker)? {
+            return Ok(self.grant_free(block, kind, metadata));
+        }
+        let most = self.most(room);
+        match self.chunks.take_run(1, watch, Use::Blocks(watch), most, tracker) {
+            Ok(chunk) => {
+                self.filling[watch as usize] = Some(chunk);
+                let block = self.pop_block(watch).expect("the chunk is new");
+                Ok(self.grant_free(block, kind, metadata))
             }
-        };
-        metadata.set_young(grant.block, true);
-        Ok(grant)
+            Err(error) => self.grant_partial(kind, granules, metadata).ok_or(error),
+        }
+    }
+
+    /// Chunks that may be committed. A target that turned out too small is given up, until the next
+    /// sizing.
+    fn most(&mut self, room: Room) -> usize {
+        if room == Room::Limit {
+            self.target = self.limit;
+        }
+        self.target.min(self.limit)
     }
 
     /// A block without objects that needs no more memory.
@@ -140,29 +180,31 @@ impl Pool {
         (index < BLOCKS_PER_CHUNK).then_some(chunk * BLOCKS_PER_CHUNK + index)
     }
 
-    fn commit_chunk(&mut self, watch: Watch, tracker: &Tracker) -> Result<usize, NoChunk> {
-        let limit = self.target.min(self.limit);
-        self.chunks.take_run(1, watch, Use::Blocks(watch), limit, tracker)
-    }
-
     fn grant_free(&mut self, block: usize, kind: Kind, metadata: &Metadata) -> Grant {
         metadata.set_content(block, Content::Small(kind));
         let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         let zero = chunk.zero & bit != 0;
         chunk.zero &= !bit;
-        Grant { block, occupied: Occupied::NONE, zero }
+        Grant { block, occupied: Occupied::NONE, zero, smallest_hole: SMALL_HOLE }
     }
 
-    /// The emptiest block of the kind that has a hole of `granules`.
+    /// The emptiest block of the kind that has a hole of `granules`; one with a hole that is worth
+    /// the search, if there is any.
     fn grant_partial(&mut self, kind: Kind, granules: usize, metadata: &Metadata) -> Option<Grant> {
         self.sweep_all_of(kind, metadata);
+        self.partial_with(kind, granules.max(SMALL_HOLE), metadata)
+            .or_else(|| self.partial_with(kind, granules, metadata))
+    }
+
+    fn partial_with(&mut self, kind: Kind, granules: usize, metadata: &Metadata) -> Option<Grant> {
         for blocks in &mut self.partial[kind as usize] {
             for index in (0..blocks.len()).rev() {
                 let occupied = metadata.occupied(blocks[index]);
                 if occupied.hole(0, granules).is_some() {
                     let block = blocks.swap_remove(index);
-                    return Some(Grant { block, occupied, zero: false });
+                    let smallest_hole = granules.min(SMALL_HOLE);
+                    return Some(Grant { block, occupied, zero: false, smallest_hole });
                 }
             }
         }
@@ -176,11 +218,20 @@ impl Pool {
         }
     }
 
+    /// Sweeps everything that is left. Returns whether anything was.
+    fn sweep_all(&mut self, metadata: &Metadata) -> bool {
+        let unswept = self.large_unswept || self.unswept.iter().any(|blocks| !blocks.is_empty());
+        self.sweep_large(metadata);
+        Kind::ALL.into_iter().for_each(|kind| self.sweep_all_of(kind, metadata));
+        unswept
+    }
+
     /// Room for a large object. `zero` tells whether the memory is known to be zero.
     pub(crate) fn take_large(
         &mut self,
         kind: Kind,
         bytes: usize,
+        room: Room,
         metadata: &Metadata,
         tracker: &Tracker,
     ) -> Result<(LargeObject, bool), NoChunk> {
@@ -189,15 +240,12 @@ impl Pool {
         let object = match self.large.allocate(watch, kind, bytes, pages) {
             Some(object) => object,
             None => {
-                let count = pages.div_ceil(CHUNK);
-                let limit = self.target.min(self.limit);
-                let chunk =
-                    self.chunks.take_run(count, watch, Use::Large(watch), limit, tracker)?;
-                let start = metadata.geometry.chunk_range(chunk, count).start();
-                for block in chunk * BLOCKS_PER_CHUNK..(chunk + count) * BLOCKS_PER_CHUNK {
-                    metadata.set_content(block, Content::Large);
+                let mut added = self.add_large_room(watch, pages, room, metadata, tracker);
+                // Blocks of small objects may be free and not known to be.
+                if added.is_err() && self.sweep_all(metadata) {
+                    added = self.add_large_room(watch, pages, room, metadata, tracker);
                 }
-                self.large.add_room(watch, start, count * CHUNK);
+                added?;
                 self.large.allocate(watch, kind, bytes, pages).expect("the room was just added")
             }
         };
@@ -205,6 +253,24 @@ impl Pool {
         let zero = self.use_zeros(metadata.geometry.block(object.start), last);
         metadata.starts.set_shared(metadata.geometry.granule(object.start));
         Ok((object, zero))
+    }
+
+    fn add_large_room(
+        &mut self,
+        watch: Watch,
+        pages: usize,
+        room: Room,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let (count, most) = (pages.div_ceil(CHUNK), self.most(room));
+        let chunk = self.chunks.take_run(count, watch, Use::Large(watch), most, tracker)?;
+        for block in chunk * BLOCKS_PER_CHUNK..(chunk + count) * BLOCKS_PER_CHUNK {
+            metadata.set_content(block, Content::Large);
+        }
+        let start = metadata.geometry.chunk_range(chunk, count).start();
+        self.large.add_room(watch, start, count * CHUNK);
+        Ok(())
     }
 
     /// Whether the blocks from `first` to `last` are known to be zero; they are not afterwards.
@@ -285,13 +351,13 @@ impl Pool {
         let chunk = self.chunks.get_mut(number);
         chunk.free |= 1 << (block % BLOCKS_PER_CHUNK);
         let empty = chunk.free == !0;
-        if self.filling[watch as usize] == Some(number) {
-            return;
-        }
+        let filling = &mut self.filling[watch as usize];
         if empty {
+            // Also the one that is being filled: it may be all that another use lacks.
+            filling.take_if(|filling| *filling == number);
             self.open[watch as usize].remove(&number);
             self.chunks.release(number);
-        } else {
+        } else if *filling != Some(number) {
             self.open[watch as usize].insert(number);
         }
     }

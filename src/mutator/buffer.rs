@@ -11,9 +11,6 @@ use crate::sync::process::atomic::{AtomicU64, Ordering::Relaxed};
 /// Bytes to zero at a time.
 const PIECE: usize = 16 << 10;
 
-/// Holes below this are not worth the search.
-const SMALLEST_HOLE: usize = 4 * GRANULE;
-
 /// What generated code needs to allocate inline; the layout is part of the interface.
 ///
 /// To allocate an object of `size` bytes (at most 8 KiB, rounded up to 16): let `start` be
@@ -133,7 +130,7 @@ impl Buffer {
         if from == BLOCK / GRANULE {
             return false;
         }
-        let granules = need.max(SMALLEST_HOLE).div_ceil(GRANULE);
+        let granules = need.div_ceil(GRANULE).max(block.grant.smallest_hole);
         let Some((start, end)) = block.grant.occupied.hole(from, granules) else { return false };
         let start = block.address + start * GRANULE;
         (self.fast.cursor, self.fast.limit) = (start, start);

@@ -21,7 +21,7 @@ use buffer::Buffer;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE};
-use crate::heap::{Memory, NoChunk, is_large};
+use crate::heap::{Memory, NoChunk, Room, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{stack_end, with_registers_on_stack};
 use crate::os::{OsError, page_size};
@@ -41,6 +41,27 @@ pub enum StackScan {
 
 /// Objects above this size do not make a buffer give up the rest of its hole.
 const MEDIUM: usize = 256;
+
+/// Collections that are tried when there is no room. More than one, because other threads may take
+/// what the first one freed before this one does.
+const COLLECTIONS_FOR_ROOM: usize = 8;
+
+/// What is done to find room for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// Collect when it is time to; stay below the size that the heap should have.
+    Usual,
+    /// There was a collection just now.
+    Collected,
+    /// It was not enough: the heap grows, to its limit if need be.
+    Grown,
+}
+
+impl Effort {
+    fn room(self) -> Room {
+        if self == Self::Grown { Room::Limit } else { Room::Target }
+    }
+}
 
 /// What the collector knows of a thread, beside the safepoint protocol.
 pub(crate) struct Local {
@@ -93,9 +114,6 @@ pub(crate) trait CollectOnDemand: Send + Sync {
 
     /// Counts `bytes` as allocated; whether it is time for a collection.
     fn charge(&self, bytes: usize) -> bool;
-
-    /// Lets the heap grow to its limit. False if it could already.
-    fn grow(&self) -> bool;
 
     /// In stress mode: whether to collect at this allocation or safepoint. `None` without.
     fn stress(&self) -> Option<bool>;
@@ -291,42 +309,51 @@ impl Mutator {
         if self.collector.stress() == Some(true) {
             self.collect_for(Cause::Stress);
         }
-        let Some(size) = bytes.max(1).checked_next_multiple_of(GRANULE) else {
+        // What can never fit is refused before it is rounded up, which could overflow.
+        if !self.memory.could_hold(bytes) {
             return Err(self.out_of_memory(bytes));
-        };
-        let attempt = |mutator: &mut Self| {
+        }
+        let size = bytes.max(1).next_multiple_of(GRANULE);
+        let attempt = |mutator: &mut Self, effort| {
             // Large objects begin on a page, which is alignment enough for any.
             if is_large(size) || size + alignment > BLOCK {
-                mutator.take_large(kind, size)
+                mutator.take_large(kind, size, effort)
             } else {
-                mutator.take_small(kind, size, alignment)
+                mutator.take_small(kind, size, alignment, effort)
             }
         };
-        if let Ok(object) = attempt(self) {
+        if let Ok(object) = attempt(self, Effort::Usual) {
             return Ok(object);
         }
-        self.collect_for(Cause::Exhaustion);
-        if let Ok(object) = attempt(self) {
-            return Ok(object);
-        }
-        if self.collector.grow()
-            && let Ok(object) = attempt(self)
-        {
-            return Ok(object);
+        for _ in 0..COLLECTIONS_FOR_ROOM {
+            self.collect_for(Cause::Exhaustion);
+            for effort in [Effort::Collected, Effort::Grown] {
+                if let Ok(object) = attempt(self, effort) {
+                    return Ok(object);
+                }
+            }
+            if self.world.attached() == 1 || !self.memory.is_roomy(size) {
+                break;
+            }
         }
         Err(self.out_of_memory(bytes))
     }
 
     /// Collects if `bytes` more are one too many for the time being.
-    fn charge(&mut self, bytes: usize) {
-        if self.collector.charge(bytes) {
+    fn charge(&mut self, bytes: usize, effort: Effort) {
+        if self.collector.charge(bytes) && effort == Effort::Usual {
             self.collect_for(Cause::Allocation);
         }
     }
 
-    fn take_large(&mut self, kind: Kind, size: usize) -> Result<ObjectRef, NoChunk> {
-        self.charge(size);
-        Ok(ObjectRef::at(self.memory.take_large(kind, size)?.start))
+    fn take_large(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        effort: Effort,
+    ) -> Result<ObjectRef, NoChunk> {
+        self.charge(size, effort);
+        Ok(ObjectRef::at(self.memory.take_large(kind, size, effort.room())?.start))
     }
 
     fn take_small(
@@ -334,6 +361,7 @@ impl Mutator {
         kind: Kind,
         size: usize,
         alignment: usize,
+        effort: Effort,
     ) -> Result<ObjectRef, NoChunk> {
         let exactly = self.collector.stress().is_some();
         let need = size + alignment - GRANULE;
@@ -348,8 +376,8 @@ impl Mutator {
                 return Ok(ObjectRef::at(start));
             }
             buffer.retire();
-            self.charge(BLOCK);
-            let grant = self.memory.take_block(kind, need.div_ceil(GRANULE))?;
+            self.charge(BLOCK, effort);
+            let grant = self.memory.take_block(kind, need.div_ceil(GRANULE), effort.room())?;
             let memory = Arc::clone(&self.memory);
             let buffers = self.buffers();
             let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };

@@ -1,0 +1,60 @@
+//! Random programs against the reference model, in every setting that a heap can have.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use strandline::dirty::BackendKind;
+use strandline::{Sizing, StackScan};
+
+use crate::reference::{Setup, run};
+
+fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup> {
+    let limit = prop_oneof![Just(8 << 20), Just(13 << 20), Just(48 << 20)];
+    let sizing = prop_oneof![Just(Sizing::Balanced), Just(Sizing::Fixed)];
+    (limit, sizing, 1_usize..=2).prop_map(move |(limit, sizing, markers)| Setup {
+        limit,
+        sizing,
+        markers,
+        stress: None,
+        tracker,
+        scan,
+    })
+}
+
+fn check(setups: impl Strategy<Value = Setup>, cases: u32, longest: usize) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let programs = prop::collection::vec(any::<[u8; 8]>(), 0..longest);
+    TestRunner::new_with_rng(config, rng)
+        .run(&(setups, programs), |(setup, program)| {
+            run(setup, &program);
+            Ok(())
+        })
+        .unwrap();
+}
+
+const TRACKERS: [BackendKind; 4] =
+    [BackendKind::Uffd, BackendKind::Mprotect, BackendKind::Cards, BackendKind::AllDirty];
+
+#[test]
+fn precise_programs_keep_exactly_what_they_reach() {
+    for tracker in TRACKERS {
+        check(setups(tracker, StackScan::None), 8, 300);
+    }
+}
+
+#[test]
+fn conservative_programs_keep_what_they_reach() {
+    for tracker in TRACKERS {
+        check(setups(tracker, StackScan::Conservative), 4, 300);
+    }
+}
+
+#[test]
+fn programs_under_stress_keep_what_they_reach() {
+    for scan in [StackScan::None, StackScan::Conservative] {
+        let stressed = (setups(BackendKind::Uffd, scan), 1_u32..4).prop_map(|(setup, interval)| {
+            Setup { limit: 8 << 20, stress: Some(interval), ..setup }
+        });
+        check(stressed, 6, 120);
+    }
+}

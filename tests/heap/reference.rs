@@ -1,0 +1,255 @@
+//! An interpreter of random programs, over a heap and over a plain graph beside it.
+//!
+//! Whatever the program can still reach must be there with its contents, kind, size and alignment,
+//! after any collection; and where all roots are precise nothing else may be. The interpreter also
+//! knows when the heap may say that it is full: not while a chunk could be free.
+//!
+//! The file is shared with the fuzz target, so it uses the public interface only.
+
+pub(crate) mod nodes;
+pub(crate) mod program;
+mod roots;
+pub(crate) mod shapes;
+
+use std::collections::HashSet;
+
+use strandline::dirty::{BackendKind, TrackerOptions};
+use strandline::{Heap, HeapOptions, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan};
+
+use nodes::{Graph, Id, Reference, bytes_of};
+use program::{Code, Operation, Path, Place, Shape};
+use roots::Table;
+use shapes::Shapes;
+
+/// How a program is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) limit: usize,
+    pub(crate) sizing: Sizing,
+    pub(crate) markers: usize,
+    pub(crate) stress: Option<u32>,
+    pub(crate) tracker: BackendKind,
+    pub(crate) scan: StackScan,
+}
+
+impl Setup {
+    /// The heap's options; every collection is verified.
+    pub(crate) fn options(&self) -> HeapOptions {
+        HeapOptions {
+            limit: self.limit,
+            sizing: self.sizing,
+            markers: self.markers,
+            stress: self.stress,
+            tracker: TrackerOptions {
+                backend: Some(self.tracker),
+                barriers: self.tracker == BackendKind::Cards,
+                ..TrackerOptions::default()
+            },
+            verify: true,
+            ..HeapOptions::default()
+        }
+    }
+}
+
+const CHUNK: usize = 2 << 20;
+
+/// Chunks of 2 MiB that fit into a limit, with a sixteenth for tables.
+fn chunks_within(limit: usize) -> usize {
+    limit / (CHUNK + CHUNK / 32 + 64)
+}
+
+/// Runs a program.
+///
+/// # Panics
+/// When the heap and the reference model differ.
+pub(crate) fn run(setup: Setup, program: &[Code]) {
+    let heap = Heap::new(Shapes, setup.options()).unwrap();
+    // A table on this thread's stack, for roots that are plain locals.
+    let locals = roots::Words::default();
+    let locals = std::hint::black_box(&locals);
+    let roots = Table::new(&heap, locals, setup.scan == StackScan::Conservative);
+    let mutator = heap.attach(setup.scan).unwrap();
+    let mut machine = Machine { setup, heap: &heap, mutator, graph: Graph::default(), roots };
+    for &code in program {
+        machine.step(Operation::decode(code));
+    }
+    machine.collect();
+    machine.roots.clear_all();
+    machine.collect();
+}
+
+struct Machine<'a> {
+    setup: Setup,
+    heap: &'a Heap<Shapes>,
+    mutator: Mutator,
+    graph: Graph,
+    roots: Table<'a>,
+}
+
+impl Machine<'_> {
+    fn step(&mut self, operation: Operation) {
+        match operation {
+            Operation::Allocate(shape, place) => self.allocate(shape, place),
+            Operation::Store { from, to, inside } => {
+                if let Some(id) = self.follow(from) {
+                    self.put(to, Some((id, inside)));
+                }
+            }
+            Operation::Clear(place) => self.put(place, None),
+            Operation::Garbage(shape, count) => self.garbage(shape, count),
+            Operation::Fill(shape) => self.fill(shape),
+            Operation::TooMuch(kind, bytes) => {
+                let error = self.mutator.allocate(kind, bytes).unwrap_err();
+                assert_eq!(error.bytes, bytes);
+            }
+            Operation::Collect => self.collect(),
+            Operation::Check => self.check(),
+            Operation::Find(path, offset) => self.find(path, offset),
+            Operation::Blocking => {
+                let heap = self.heap;
+                let attached = self.mutator.blocking(|| heap.attached_threads());
+                assert_eq!(attached, 1);
+                self.mutator.safepoint();
+            }
+        }
+    }
+
+    /// The node at the end of a path.
+    fn follow(&self, path: Path) -> Option<Id> {
+        let mut id = self.roots.get(path.root)?.0;
+        for step in 0..4 {
+            let slot = usize::from(path.steps >> (4 * step) & 15);
+            let targets = &self.graph.nodes[&id].targets;
+            if slot > 0 && !targets.is_empty() {
+                let Some((next, _)) = targets[slot % targets.len()] else { break };
+                id = next;
+            }
+        }
+        Some(id)
+    }
+
+    fn put(&mut self, place: Place, reference: Reference) {
+        match place {
+            Place::Root(index) => {
+                let reference = reference.map(|(id, offset)| (id, self.graph.inside(id, offset)));
+                let object = reference.map(|(id, _)| self.graph.nodes[&id].object);
+                self.roots.set(index, reference, object);
+            }
+            Place::Slot(path, slot) => {
+                let Some(id) = self.follow(path) else { return };
+                let slots = self.graph.nodes[&id].targets.len();
+                if slots > 0 {
+                    self.graph.store(id, slot % slots, reference);
+                }
+            }
+        }
+    }
+
+    fn allocate(&mut self, shape: Shape, place: Place) {
+        // For a leaf: an address that must not keep alive what is there.
+        let leaf_word =
+            self.roots.get(shape.bytes).map_or(0, |(id, _)| self.graph.nodes[&id].object.address());
+        match self.request(shape) {
+            Ok(object) => {
+                assert!(object.address().is_multiple_of(shape.alignment.max(16)));
+                let id = self.graph.add(object, shape, leaf_word);
+                self.put(place, Some((id, 0)));
+            }
+            Err(error) => self.check_full(&error, &[]),
+        }
+    }
+
+    fn request(&mut self, shape: Shape) -> Result<ObjectRef, OutOfMemory> {
+        self.mutator.allocate_aligned(shape.kind, bytes_of(shape), shape.alignment)
+    }
+
+    fn garbage(&mut self, shape: Shape, count: usize) {
+        let budget = if self.setup.stress.is_some() { 5 } else { (64 << 20) / (shape.bytes + 64) };
+        for _ in 0..count.min(budget) {
+            if let Err(error) = self.request(shape) {
+                self.check_full(&error, &[]);
+            }
+        }
+    }
+
+    fn fill(&mut self, shape: Shape) {
+        // Of tiny objects or under stress it would take too long.
+        let shape = Shape { bytes: shape.bytes.max(3000), ..shape };
+        let most = if self.setup.stress.is_some() { 20 } else { usize::MAX };
+        let mut held: Vec<(Root, usize)> = Vec::new();
+        while held.len() < most {
+            match self.request(shape) {
+                Ok(object) => held.push((self.mutator.root(object), bytes_of(shape))),
+                Err(error) => {
+                    let extents: Vec<_> =
+                        held.iter().map(|(root, bytes)| (root.get().address(), *bytes)).collect();
+                    self.check_full(&error, &extents);
+                    break;
+                }
+            }
+        }
+        drop(held);
+        if let Err(error) = self.request(shape) {
+            self.check_full(&error, &[]);
+        }
+    }
+
+    /// The heap says that it is full: then no chunk may be without a live object, as far as that is
+    /// known, and as far as the address range is not fragmented.
+    fn check_full(&mut self, error: &OutOfMemory, held: &[(usize, usize)]) {
+        self.check();
+        if self.setup.scan == StackScan::Conservative {
+            return;
+        }
+        let live = self.graph.nodes.values().map(|node| (node.object.address(), node.bytes));
+        let chunks =
+            |(start, bytes): (usize, usize)| start / CHUNK..=(start + bytes.max(1) - 1) / CHUNK;
+        let used: HashSet<_> = live.chain(held.iter().copied()).flat_map(chunks).collect();
+        let limit = chunks_within(self.setup.limit);
+        let wanted = error.bytes.next_multiple_of(4096).div_ceil(CHUNK).max(1);
+        let longest_run = (3 * limit + 8 - used.len()) / (used.len() + 1);
+        assert!(
+            used.len() + wanted > limit || longest_run < wanted,
+            "{error}, but live objects lie in {} of {limit} chunks",
+            used.len()
+        );
+    }
+
+    fn find(&self, path: Path, offset: usize) {
+        let Some(id) = self.follow(path) else { return };
+        let node = &self.graph.nodes[&id];
+        let size = node.bytes.max(1).next_multiple_of(16);
+        let at = node.object.address();
+        for inside in [0, offset % size, size - 1] {
+            assert_eq!(self.heap.find_object(at + inside), Some(node.object));
+        }
+        assert_ne!(self.heap.find_object(at + size), Some(node.object));
+        assert_ne!(self.heap.find_object(at - 1), Some(node.object));
+    }
+
+    fn collect(&mut self) {
+        let before = self.heap.stats().collections;
+        self.mutator.collect();
+        self.check();
+        let stats = self.heap.stats();
+        assert!(stats.collections > before);
+        let reachable = self.graph.nodes.len();
+        if self.setup.scan == StackScan::None {
+            assert_eq!(stats.live_objects, reachable, "live objects, and reachable ones");
+        } else {
+            assert!(stats.live_objects >= reachable, "{} < {reachable}", stats.live_objects);
+        }
+    }
+
+    fn check(&mut self) {
+        self.graph.keep_reachable(self.roots.ids());
+        self.graph.check_contents();
+        self.graph.check_extents();
+        for node in self.graph.nodes.values() {
+            assert_eq!(self.mutator.kind_of(node.object), node.kind);
+            let size = node.bytes.max(1).next_multiple_of(16);
+            assert_eq!(self.mutator.size_of(node.object), size);
+            assert_eq!(self.heap.find_object(node.object.address()), Some(node.object));
+        }
+    }
+}
