@@ -74,16 +74,29 @@ impl Failure {
 /// Runs a workload and prints the result.
 pub(crate) fn run<L: Workload>(workload: &L, options: &Options) -> Result<(), Failure> {
     let heap = Heap::new(L::MODEL, options.heap()?)?;
-    let outcome = match heap.tracker().tracker.cards() {
-        Some(cards) => workload.run(&heap, Carded(cards), options),
-        None => workload.run(&heap, Plain, options),
-    }?;
+    let outcome = work(&heap, workload, options)?;
     let stats = heap.stats();
     eprintln!("{}\n{stats}", heap.tracker());
     if options.no_collect && stats.collections > 0 {
         return Err(Failure::Collected(stats.collections));
     }
     report::print(L::NAME, &outcome, &stats, &heap.tracker().tracker, options.json);
+    check(workload, &outcome, options)
+}
+
+/// Has the work done with the kind of stores that the heap's tracker needs.
+fn work<L: Workload>(
+    heap: &Heap<L::Model>,
+    workload: &L,
+    options: &Options,
+) -> Result<Outcome, Failure> {
+    match heap.tracker().tracker.cards() {
+        Some(cards) => workload.run(heap, Carded(cards), options),
+        None => workload.run(heap, Plain, options),
+    }
+}
+
+fn check(workload: &impl Workload, outcome: &Outcome, options: &Options) -> Result<(), Failure> {
     let (sum, expected) = (outcome.sum, workload.expected_sum(options.seed));
     if sum == expected { Ok(()) } else { Err(Failure::WrongSum { sum, expected }) }
 }
@@ -116,3 +129,6 @@ pub(crate) fn histogram() -> Histogram<u64> {
 pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,6 +173,13 @@ impl<W: Writer> Cache<W> {
         let oldest = self.oldest.expect("a full cache has entries");
         self.unlink(oldest);
         self.unchain(oldest);
+        // Something on the stack may still look like a reference to it. That would keep one entry;
+        // but with its neighbour all that come to be evicted after it.
+        // SAFETY: the entry is reachable from this frame.
+        unsafe {
+            self.writer.write(&raw mut (*entry(oldest)).newer, None);
+            self.writer.write(&raw mut (*entry(oldest)).chain, None);
+        }
         self.entries -= 1;
     }
 

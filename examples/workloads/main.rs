@@ -42,7 +42,7 @@ use options::Options;
 
 /// Workloads by which collectors are compared.
 #[derive(Debug, Parser)]
-#[command(max_term_width = 100, subcommand_value_name = "WORKLOAD")]
+#[command(name = "workloads", max_term_width = 100, subcommand_value_name = "WORKLOAD")]
 #[command(subcommand_help_heading = "Workloads", disable_help_subcommand = true)]
 struct CommandLine {
     #[command(subcommand)]

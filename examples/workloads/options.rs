@@ -121,3 +121,46 @@ impl Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(arguments: &str) -> Options {
+        let arguments = arguments.split_whitespace();
+        Line::try_parse_from(std::iter::once("test").chain(arguments)).unwrap().options
+    }
+
+    #[test]
+    fn all_of_a_given_limit_is_used() {
+        let heap = options("--max-heap-mib 96").heap().unwrap();
+        assert_eq!((heap.limit, heap.sizing), (96 << 20, Sizing::Fixed));
+        let heap = options("").heap().unwrap();
+        assert_eq!(heap.sizing, Sizing::Balanced);
+        assert!(options("--no-collect").heap().unwrap().limit > heap.limit);
+    }
+
+    #[test]
+    fn what_the_library_cannot_do_is_refused_by_name() {
+        for line in ["--mode concurrent", "--pause-target-us 500"] {
+            let refusal = options(line).heap().unwrap_err().to_string();
+            assert!(refusal.starts_with(line.trim_end_matches(" 500")), "{refusal}");
+        }
+        assert!(options("--mode stopped").heap().is_ok());
+    }
+
+    #[test]
+    fn the_model_is_no_tracker_for_real_memory() {
+        assert!(tracker("model").is_err() && tracker("none").is_err());
+        assert!(tracker("auto").unwrap().0.is_none());
+        assert_eq!(tracker("all-dirty").unwrap().0, Some(BackendKind::AllDirty));
+    }
+}

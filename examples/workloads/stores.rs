@@ -25,7 +25,7 @@ pub(crate) struct Stores {
     pattern: Locality,
 }
 
-/// Time from one collection to the next; one that takes longer is followed by another at once.
+/// Time from one collection to the next. Those that are due while one is under way are left out.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// The stores are drawn beforehand, so that drawing is not what is measured, and done in many
@@ -76,7 +76,9 @@ fn collect_steadily(heap: &Heap<Records>, ended: &Receiver<()>) -> Result<(), Fa
             return Ok(());
         }
         mutator.collect();
-        due = (due + PERIOD).max(Instant::now());
+        while due <= Instant::now() {
+            due += PERIOD;
+        }
     }
 }
 
