@@ -163,12 +163,14 @@ fn one_thread_fills_the_heap_while_another_waits() {
             let mut mutator = heap.attach(StackScan::Conservative).unwrap();
             let mine = mutator.allocate(Kind::Leaf, 100).unwrap();
             mutator.blocking(|| full.wait());
+            mutator.blocking(|| full.wait());
             assert_eq!(mutator.size_of(std::hint::black_box(mine)), 112);
-            // The other thread's objects are gone or going: there is room again.
+            // The other thread's objects are gone: there is room again.
             mutator.blocking(|| full.wait());
             mutator.allocate(Kind::Precise, 8 << 20).unwrap();
         });
         let mut mutator = heap.attach(StackScan::None).unwrap();
+        mutator.blocking(|| full.wait());
         let (roots, _) = fill(&mut mutator, |mutator| mutator.allocate(Kind::Leaf, 5000));
         mutator.blocking(|| full.wait());
         drop(roots);
