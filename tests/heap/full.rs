@@ -203,3 +203,16 @@ fn wrong_options_are_refused_with_the_reason() {
     assert!(matches!(error, HeapError::Tracker(_)), "{error}");
     assert!(error.to_string().contains("barrier"), "{error}");
 }
+
+/// Room for large objects that is next to room that was there before can be a chunk too many.
+#[test]
+fn a_large_object_leaves_no_whole_chunk_behind() {
+    const CHUNK: usize = 2 << 20;
+    let heap = heap(options(8 << 20, Sizing::Fixed));
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    // A tenth of the first chunk; then a little more than a chunk, for which two are committed.
+    let first = mutator.allocate(Kind::Precise, CHUNK / 10).unwrap();
+    let second = mutator.allocate(Kind::Precise, CHUNK + CHUNK / 20).unwrap();
+    let _roots = [mutator.root(first), mutator.root(second)];
+    mutator.allocate(Kind::Leaf, 100).unwrap();
+}
