@@ -180,7 +180,7 @@ fn one_thread_fills_the_heap_while_another_waits() {
 
 #[test]
 fn wrong_options_are_refused_with_the_reason() {
-    let refused = |options| Heap::new(Graph, options).err().expect("refused");
+    let refused = |options| Heap::new(Graph, options).expect_err("refused");
     let default = HeapOptions::default();
     let error = refused(HeapOptions { limit: 1 << 20, ..default });
     assert!(matches!(error, HeapError::Option(OptionError::Limit(_))), "{error}");

@@ -1,6 +1,7 @@
 //! The heap's behaviour, by its public interface.
 
 mod basics;
+mod churn;
 mod controls;
 mod full;
 mod graph;

@@ -64,7 +64,7 @@ fn programs_under_stress_keep_what_they_reach() {
 fn any_bytes_are_a_program() {
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     for _ in 0..200 {
-        let mut bytes = vec![0; (rng.next_u32() % 250) as usize];
+        let mut bytes = vec![0; (rng.next_u32() % 160) as usize];
         rng.fill_bytes(&mut bytes);
         run_bytes(&bytes);
     }
