@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::packets::PacketPool;
+use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
 use crate::heap::{Bitmap, Content, LargeObject, Memory};
 use crate::mutator::words;
@@ -54,8 +54,12 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     /// number of objects marked.
     pub(super) fn run(&self, find_roots: impl FnOnce(&mut Marker<'_, 'a, M>)) -> usize {
         std::thread::scope(|scope| {
-            let helpers: Vec<_> =
-                (1..self.markers).map(|_| scope.spawn(|| Marker::new(self).work())).collect();
+            let help = || {
+                let _presence = Presence(&self.pool);
+                Marker::new(self).work()
+            };
+            let helpers: Vec<_> = (1..self.markers).map(|_| scope.spawn(help)).collect();
+            let _presence = Presence(&self.pool);
             let mut first = Marker::new(self);
             find_roots(&mut first);
             let marked = first.work();

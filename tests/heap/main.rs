@@ -1,6 +1,8 @@
 //! The heap's behaviour, by its public interface.
 
 mod basics;
+mod churn;
+mod controls;
 mod full;
 mod graph;
 mod property;
