@@ -26,8 +26,9 @@ const FIRST_ROOM: usize = 32 << 20;
 
 /// A garbage-collected heap with objects that `M` describes.
 ///
-/// Dropping the handle lets the heap go when the last [`Mutator`], [`Root`] and [`Registration`]
-/// has gone; nothing is collected at that time.
+/// Dropping the handle lets the heap go when the last [`Mutator`] has gone; nothing is collected at
+/// that time. Until then mutators sweep for themselves. A [`Root`] or [`Registration`] that is left
+/// over may still be dropped, and does not keep the memory.
 ///
 /// # Threads
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
@@ -179,6 +180,9 @@ impl<M: ObjectModel> Heap<M> {
     }
 
     /// Attaches the calling thread.
+    ///
+    /// A collection waits for every attachment: a thread that attaches to the same heap twice must
+    /// not collect or allocate with one while the other is outside of a blocking region.
     ///
     /// # Errors
     /// When the stack is to be scanned and its bounds cannot be found.

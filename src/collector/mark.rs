@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::packets::PacketPool;
+use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
 use crate::dirty::PageSet;
 use crate::heap::{Age, Bitmap, Content, LargeObject, Memory};
@@ -102,8 +102,12 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
         let pool = PacketPool::new(markers, leftover);
         let run = Run { marking: self, pool, markers, deadline };
         let marked = std::thread::scope(|scope| {
-            let helpers: Vec<_> =
-                (1..markers).map(|_| scope.spawn(|| Marker::new(&run).work())).collect();
+            let help = || {
+                let _presence = Presence(&run.pool);
+                Marker::new(&run).work()
+            };
+            let helpers: Vec<_> = (1..markers).map(|_| scope.spawn(help)).collect();
+            let _presence = Presence(&run.pool);
             let mut first = Marker::new(&run);
             seed(&mut first);
             let marked = first.work();

@@ -60,23 +60,33 @@ impl<T> PacketPool<T> {
     pub(super) fn take(&self) -> Option<T> {
         let mut state = self.state.lock().expect("no panic under the packet lock");
         loop {
-            if !state.finished
-                && let Some(packet) = state.packets.pop()
-            {
+            if state.finished {
+                return None;
+            }
+            if let Some(packet) = state.packets.pop() {
                 return Some(packet);
             }
             state.waiting += 1;
             if state.waiting == self.markers {
                 state.finished = true;
                 self.changed.notify_all();
-            }
-            if state.finished {
                 return None;
             }
             self.waiting.store(state.waiting, Ordering::Relaxed);
             state = self.changed.wait(state).expect("no panic under the packet lock");
             state.waiting -= usize::from(!state.finished);
             self.waiting.store(state.waiting, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Held by each marker: should it panic, the others end instead of waiting for it for ever.
+pub(super) struct Presence<'a, T>(pub(super) &'a PacketPool<T>);
+
+impl<T> Drop for Presence<'_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
         }
     }
 }

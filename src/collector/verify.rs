@@ -6,7 +6,7 @@
 
 use super::collect::Stop;
 use super::heap::Shared;
-use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, WORDS_PER_BLOCK};
+use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, Geometry, WORDS_PER_BLOCK};
 use crate::heap::{Age, Bitmap, Content};
 use crate::mutator::words;
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
@@ -30,7 +30,7 @@ pub(super) fn verify<M: ObjectModel>(
     let mut marker = SimpleMarker { shared, seen, stack: Vec::new() };
     shared.find_roots(stop, &mut |object| marker.push(object));
     marker.mark();
-    compare(shared, &marker.seen, marks, exact);
+    compare(shared.memory.metadata.geometry, &marker.seen, marks, exact);
     check_blocks(shared);
 }
 
@@ -90,8 +90,7 @@ impl<M: ObjectModel> SlotVisitor for SimpleMarker<'_, M> {
     }
 }
 
-fn compare<M: ObjectModel>(shared: &Shared<M>, seen: &Bitmap, marks: &Bitmap, exact: bool) {
-    let geometry = shared.memory.metadata.geometry;
+fn compare(geometry: Geometry, seen: &Bitmap, marks: &Bitmap, exact: bool) {
     for (index, (seen, marked)) in seen.words().iter().zip(marks.words()).enumerate() {
         let (seen, marked) = (seen.load(Relaxed), marked.load(Relaxed));
         let bit = |bits: u64| geometry.granule_address(index * 64 + bits.trailing_zeros() as usize);
@@ -134,5 +133,42 @@ fn check_blocks<M: ObjectModel>(shared: &Shared<M>) {
                 assert_eq!(ends.next(), None, "{kind:?} block {block}: an end without a start");
             }
         }
+    }
+}
+
+/// Negative controls: the comparison notices one bit, either way.
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::heap::geometry::CHUNK;
+    use crate::os::PageRange;
+
+    /// Compares two sets of marks that differ in the given granule.
+    fn compare_with(seen: Option<usize>, marked: Option<usize>) {
+        let geometry = Geometry::new(PageRange::new(CHUNK, 2 * CHUNK).unwrap());
+        let bitmaps = [seen, marked].map(|bit| {
+            let bitmap = Bitmap::new(geometry.granules()).unwrap();
+            bitmap.set_owned(7);
+            bit.into_iter().for_each(|bit| bitmap.set_owned(bit));
+            bitmap
+        });
+        compare(geometry, &bitmaps[0], &bitmaps[1], true);
+    }
+
+    #[test]
+    fn equal_marks_are_accepted() {
+        compare_with(Some(100_000), Some(100_000));
+    }
+
+    #[test]
+    #[should_panic(expected = "is reachable and not marked")]
+    fn a_lost_mark_is_noticed() {
+        compare_with(Some(100_000), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "is marked and not reachable")]
+    fn a_mark_too_many_is_noticed() {
+        compare_with(None, Some(131_071));
     }
 }

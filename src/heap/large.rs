@@ -123,6 +123,15 @@ impl LargeSpace {
         self.free[watch as usize].insert(start, bytes);
     }
 
+    /// Takes the whole chunks out of the room that begins at `start`, if there are any.
+    pub(crate) fn spare_chunks(
+        &mut self,
+        watch: super::chunks::Watch,
+        start: usize,
+    ) -> Option<std::ops::Range<usize>> {
+        self.free[watch as usize].take_chunks(start)
+    }
+
     /// Frees an object; returns the addresses of chunks that are free now.
     pub(crate) fn free(
         &mut self,

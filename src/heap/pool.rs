@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
@@ -330,7 +331,13 @@ impl Pool {
                     added = self.add_large_room(watch, pages, room, metadata, tracker);
                 }
                 added?;
-                self.large.allocate(watch, kind, bytes, pages).expect("the room was just added")
+                let object = self.large.allocate(watch, kind, bytes, pages);
+                let object = object.expect("the room was just added");
+                // Together with what was free before it, there may have been a chunk too many.
+                if let Some(spare) = self.large.spare_chunks(watch, object.start + pages) {
+                    self.release_large(spare, metadata);
+                }
+                object
             }
         };
         let last = metadata.geometry.block(object.start + pages - 1);
@@ -490,14 +497,20 @@ impl Pool {
         for object in dead {
             metadata.starts.clear_owned(granule(&object));
             let pages = object.bytes.next_multiple_of(page_size());
-            let Some(free) = self.large.free(watch(object.kind), object, pages) else { continue };
-            for address in free.step_by(CHUNK) {
-                let chunk = metadata.geometry.chunk(address);
-                for block in chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK {
-                    metadata.set_content(block, Content::Unused);
-                }
-                self.chunks.release(chunk);
+            if let Some(free) = self.large.free(watch(object.kind), object, pages) {
+                self.release_large(free, metadata);
             }
+        }
+    }
+
+    /// Ends the use of chunks of the large-object space, given by their addresses.
+    fn release_large(&mut self, addresses: Range<usize>, metadata: &Metadata) {
+        for address in addresses.step_by(CHUNK) {
+            let chunk = metadata.geometry.chunk(address);
+            for block in chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK {
+                metadata.set_content(block, Content::Unused);
+            }
+            self.chunks.release(chunk);
         }
     }
 }

@@ -163,12 +163,14 @@ fn one_thread_fills_the_heap_while_another_waits() {
             let mut mutator = heap.attach(StackScan::Conservative).unwrap();
             let mine = mutator.allocate(Kind::Leaf, 100).unwrap();
             mutator.blocking(|| full.wait());
+            mutator.blocking(|| full.wait());
             assert_eq!(mutator.size_of(std::hint::black_box(mine)), 112);
-            // The other thread's objects are gone or going: there is room again.
+            // The other thread's objects are gone: there is room again.
             mutator.blocking(|| full.wait());
             mutator.allocate(Kind::Precise, 8 << 20).unwrap();
         });
         let mut mutator = heap.attach(StackScan::None).unwrap();
+        mutator.blocking(|| full.wait());
         let (roots, _) = fill(&mut mutator, |mutator| mutator.allocate(Kind::Leaf, 5000));
         mutator.blocking(|| full.wait());
         drop(roots);
@@ -200,4 +202,17 @@ fn wrong_options_are_refused_with_the_reason() {
     let error = refused(HeapOptions { tracker: cards, ..default });
     assert!(matches!(error, HeapError::Tracker(_)), "{error}");
     assert!(error.to_string().contains("barrier"), "{error}");
+}
+
+/// Room for large objects that is next to room that was there before can be a chunk too many.
+#[test]
+fn a_large_object_leaves_no_whole_chunk_behind() {
+    const CHUNK: usize = 2 << 20;
+    let heap = heap(options(8 << 20, Sizing::Fixed));
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    // A tenth of the first chunk; then a little more than a chunk, for which two are committed.
+    let first = mutator.allocate(Kind::Precise, CHUNK / 10).unwrap();
+    let second = mutator.allocate(Kind::Precise, CHUNK + CHUNK / 20).unwrap();
+    let _roots = [mutator.root(first), mutator.root(second)];
+    mutator.allocate(Kind::Leaf, 100).unwrap();
 }

@@ -1,7 +1,9 @@
 //! The heap's behaviour, by its public interface.
 
 mod basics;
+mod churn;
 mod concurrent;
+mod controls;
 mod full;
 mod graph;
 mod property;

@@ -5,7 +5,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use strandline::dirty::BackendKind;
 use strandline::{Sizing, StackScan};
 
-use crate::reference::{Setup, run};
+use crate::reference::{Setup, run, run_bytes};
 
 fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup> {
     let limit = prop_oneof![Just(8 << 20), Just(13 << 20), Just(48 << 20)];
@@ -56,5 +56,16 @@ fn programs_under_stress_keep_what_they_reach() {
             Setup { limit: 8 << 20, stress: Some(interval), ..setup }
         });
         check(stressed, 6, 120);
+    }
+}
+
+/// What the fuzz target runs, on bytes that nobody chose.
+#[test]
+fn any_bytes_are_a_program() {
+    let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    for _ in 0..200 {
+        let mut bytes = vec![0; (rng.next_u32() % 160) as usize];
+        rng.fill_bytes(&mut bytes);
+        run_bytes(&bytes);
     }
 }

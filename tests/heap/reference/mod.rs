@@ -58,6 +58,26 @@ fn chunks_within(limit: usize) -> usize {
     limit / (CHUNK + CHUNK / 32 + 64)
 }
 
+/// Runs any bytes as a program: the first eight choose the setup. What the fuzz target does.
+#[allow(dead_code, reason = "the tests and the fuzz target share this file and use parts of it")]
+pub(crate) fn run_bytes(bytes: &[u8]) {
+    let (codes, _) = bytes.as_chunks::<8>();
+    let Some((first, program)) = codes.split_first() else { return };
+    let pick = |byte: usize, choices: usize| usize::from(first[byte]) % choices;
+    let trackers =
+        [BackendKind::AllDirty, BackendKind::Uffd, BackendKind::Mprotect, BackendKind::Cards];
+    let stress = [None, None, Some(1 + u32::from(first[4]))][pick(3, 3)];
+    let setup = Setup {
+        limit: if stress.is_some() { 8 << 20 } else { [8 << 20, 13 << 20, 48 << 20][pick(0, 3)] },
+        sizing: [Sizing::Balanced, Sizing::Fixed][pick(1, 2)],
+        markers: 1 + pick(2, 2),
+        stress,
+        tracker: trackers[pick(5, 4)],
+        scan: [StackScan::None, StackScan::Conservative][pick(6, 2)],
+    };
+    run(setup, program);
+}
+
 /// Runs a program.
 ///
 /// # Panics

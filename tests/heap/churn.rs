@@ -1,0 +1,115 @@
+//! Churn: threads that attach, allocate, share, block and detach, with the collector in between.
+//!
+//! It runs for two seconds in an ordinary test run. `STRANDLINE_STRESS_SECONDS=300 cargo test
+//! --release --test heap churn` runs it for five minutes.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use strandline::{Heap, HeapOptions, Kind, Root, StackScan};
+
+use crate::graph::{Graph, get, heap, node, set};
+use crate::threads::{SLOTS, check_list, list, options, payload};
+
+/// Slots of the shared table.
+const SHARED: usize = 64;
+
+fn churn_time() -> Duration {
+    let variable = std::env::var("STRANDLINE_STRESS_SECONDS");
+    Duration::from_secs(variable.map_or(2, |text| text.parse().expect("a number of seconds")))
+}
+
+/// A small generator of numbers (xorshift), one for each thread.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 20) as usize % bound
+    }
+}
+
+/// What the threads of a churn share: an object with many slots, used under a lock.
+struct Shared {
+    table: Root,
+    lock: Mutex<()>,
+    end: Instant,
+    lists: AtomicUsize,
+}
+
+/// One attachment of a thread: builds lists of its own, puts some into the shared table and checks
+/// those that it finds there.
+fn churn_once(heap: &Heap<Graph>, shared: &Shared, random: &mut Random, scan: StackScan) {
+    let mut mutator = heap.attach(scan).unwrap();
+    for _ in 0..random.below(60) {
+        let length = 1 + random.below(40);
+        let mine = list(&mut mutator, length, length);
+        let root = mutator.root(mine);
+        if random.below(4) == 0 {
+            let bytes = [10_000, 300_000, 2 << 20][random.below(3)];
+            if let Ok(large) = mutator.allocate(Kind::Conservative, bytes) {
+                // SAFETY: the object has more than one word.
+                unsafe { large.as_ptr::<usize>().add(bytes / 16).write(root.get().address() + 8) };
+            }
+        }
+        match random.below(8) {
+            0 => mutator.blocking(std::thread::yield_now),
+            1 => mutator.collect(),
+            2 => mutator.safepoint(),
+            _ => {}
+        }
+        assert_eq!(check_list(root.get(), length), length);
+        // Waiting for the lock holds nobody up; with the lock there is no safepoint.
+        let guard = mutator.blocking(|| shared.lock.lock().unwrap());
+        let (table, slot) = (shared.table.get(), random.below(SHARED));
+        if let Some(other) = get(table, slot) {
+            assert_eq!(check_list(other, payload(other, SLOTS)), payload(other, SLOTS));
+        }
+        set(table, slot, Some(root.get()));
+        drop(guard);
+        shared.lists.fetch_add(1, SeqCst);
+    }
+}
+
+fn churn(options: HeapOptions, threads: u64, time: Duration) {
+    let heap = heap(options);
+    let table = {
+        let mut mutator = heap.attach(StackScan::None).unwrap();
+        let table = node(&mut mutator, SHARED, 0);
+        mutator.root(table)
+    };
+    let lock = Mutex::new(());
+    let end = Instant::now() + time;
+    let shared = Shared { table, lock, end, lists: AtomicUsize::new(0) };
+    std::thread::scope(|scope| {
+        for number in 0..threads {
+            let (heap, shared) = (&heap, &shared);
+            scope.spawn(move || {
+                let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ number << 32 | 1);
+                while Instant::now() < shared.end {
+                    let scan = [StackScan::None, StackScan::Conservative][random.below(2)];
+                    churn_once(heap, shared, &mut random, scan);
+                }
+            });
+        }
+    });
+    assert_eq!(heap.attached_threads(), 0);
+    println!("{threads} threads, {:?} lists; {}", shared.lists, heap.stats());
+    drop(shared);
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    mutator.collect();
+    assert_eq!(heap.stats().live_objects, 0);
+}
+
+#[test]
+fn churn_with_stress_and_verifier() {
+    churn(HeapOptions { limit: 14 << 20, stress: Some(20), ..options() }, 3, churn_time());
+}
+
+#[test]
+fn churn_in_a_small_heap() {
+    churn(HeapOptions { limit: 14 << 20, verify: false, ..options() }, 6, churn_time());
+}
