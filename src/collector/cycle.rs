@@ -26,6 +26,7 @@ use std::time::Instant;
 use super::collect::Stop;
 use super::heap::{Cycle, Shared};
 use super::mark::{Marking, Scope};
+use super::rules::{Moment, Rule};
 use super::verify::verify;
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
@@ -100,7 +101,7 @@ impl<M: ObjectModel> Shared<M> {
             Scope::Minor => metadata.current_marks(),
             Scope::Full => metadata.next_marks(),
         };
-        let marking = Marking::new(&self.memory, &self.model, scope, marks, self.ledger.owed());
+        let marking = Marking::new(self, scope, marks);
         let start = Instant::now();
         let mut run = Run { shared: self, marking, scope, cause, live_objects: 0, start };
         let mut phase = Phase::Roots;
@@ -135,16 +136,18 @@ impl<M: ObjectModel> Run<'_, M> {
     }
 
     fn consume(&self) -> usize {
-        self.shared.ledger.consume(&self.shared.memory)
+        self.shared.rules.reached(Moment::Consuming);
+        self.shared.ledger.consume(&self.shared.memory, &self.shared.rules)
     }
 
     /// Traces from what is owed now and what was left, while the program runs.
     fn trace(&mut self) {
-        let ledger = &self.shared.ledger;
-        let markers = self.shared.options.markers.div_ceil(2);
+        let shared = self.shared;
+        let markers = shared.options.markers.div_ceil(2);
         self.live_objects += self.marking.run(markers, None, |marker| {
-            ledger.take(|pages| marker.rescan(pages));
+            shared.ledger.take(&shared.rules, |pages| marker.rescan(pages));
         });
+        shared.rules.reached(Moment::Traced);
     }
 
     /// Stops the world to retire the buffers and to find the roots, and for nothing else.
@@ -157,18 +160,27 @@ impl<M: ObjectModel> Run<'_, M> {
     }
 
     fn remark(&mut self, attempt: u32, cycle: &mut Cycle) -> Outcome {
-        let (shared, ledger) = (self.shared, &self.shared.ledger);
+        let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
+        rules.reached(Moment::Remarking);
         let stop = shared.stop();
         let deadline = (attempt < ATTEMPTS).then(|| Instant::now() + shared.options.pause_target);
-        let dirty = ledger.peek(&shared.memory);
-        for range in shared.memory.external_ranges() {
-            ledger.owed().insert(range);
+        let scan = rules.holds(Rule::LastScan);
+        let dirty = if scan { ledger.peek(&shared.memory, rules) } else { 0 };
+        if rules.holds(Rule::LookAtExternal) {
+            shared
+                .memory
+                .external_ranges()
+                .into_iter()
+                .for_each(|range| ledger.owed().insert(range));
         }
         self.live_objects += self.marking.run(1, deadline, |marker| {
-            shared.find_roots(&stop, &mut |root| marker.push(root));
-            ledger.take(|pages| marker.rescan(pages));
+            if rules.holds(Rule::RootsAgain) {
+                shared.find_roots(&stop, &mut |root| marker.push(root));
+            }
+            ledger.take(rules, |pages| marker.rescan(pages));
         });
-        let complete = ledger.len() == 0 && self.marking.is_done();
+        let nothing_left = ledger.len() == 0 && self.marking.is_done();
+        let complete = nothing_left || !rules.holds(Rule::NothingLeft);
         if complete {
             self.finish(stop, cycle);
         } else {

@@ -17,15 +17,19 @@
 //! without asking for its mark.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::heap::Shared;
 use super::packets::PacketPool;
 use super::ring::{Ring, prefetch};
+use super::rules::{Moment, Rule, Rules};
 use crate::dirty::PageSet;
 use crate::heap::{Age, Bitmap, Content, LargeObject, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
+use crate::sync::process::atomic::{Ordering, fence};
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -66,6 +70,7 @@ pub(super) struct Marking<'a, M> {
     pub(super) scope: Scope,
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
+    rules: &'a Rules,
     /// What a run left when its time was up.
     leftover: Mutex<Vec<Packet>>,
 }
@@ -79,14 +84,16 @@ struct Run<'r, 'a, M> {
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
-    pub(super) fn new(
-        memory: &'a Memory,
-        model: &'a M,
-        scope: Scope,
-        marks: &'a Bitmap,
-        owed: &'a PageSet,
-    ) -> Self {
-        Self { memory, model, marks, scope, owed, leftover: Mutex::default() }
+    pub(super) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Bitmap) -> Self {
+        Self {
+            memory: &shared.memory,
+            model: &shared.model,
+            marks,
+            scope,
+            owed: shared.ledger.owed(),
+            rules: &shared.rules,
+            leftover: Mutex::default(),
+        }
     }
 
     /// Marks everything that can be reached from what `seed` pushes and from what earlier runs left,
@@ -108,7 +115,10 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
             seed(&mut first);
             let marked = first.work();
             let others = helpers.into_iter().map(|helper| helper.join());
-            marked + others.map(|marked| marked.expect("a marker panicked")).sum::<usize>()
+            marked
+                + others
+                    .map(|marked| marked.unwrap_or_else(|panic| resume_unwind(panic)))
+                    .sum::<usize>()
         });
         *self.leftover() = run.pool.into_packets();
         marked
@@ -341,9 +351,16 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             // SAFETY: a word of an object of this heap.
             let slot = unsafe { Slot::at_address(address) };
             let word = slot.load();
-            if memory.metadata.geometry.contains(word)
-                && self.wants(word, slot)
-                && let Some(object) = memory.resolve(word)
+            if !memory.metadata.geometry.contains(word) || !self.wants_word(word, slot) {
+                continue;
+            }
+            self.marking.rules.reached(Moment::Resolving);
+            // The block may have been handed out since it was asked for its age, and what is there
+            // now may be half made: the age is asked again.
+            let object = memory.resolve(word);
+            fence(Ordering::Acquire);
+            if let Some(object) = object
+                && self.wants_word(word, slot)
             {
                 self.stack.push(object.address());
             }
@@ -365,13 +382,31 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         }
     }
 
+    /// As [`wants`](Self::wants), for a word that may be anything: what it resolves to in an owned
+    /// block may be half made.
+    fn wants_word(&self, word: usize, slot: Slot) -> bool {
+        self.wants(word, slot) || !self.marking.rules.holds(Rule::RetiredOnly)
+    }
+
     #[cold]
     fn owe(&self, slot: Slot) {
+        if !self.marking.rules.holds(Rule::OweSkipped) {
+            return;
+        }
         let page = slot.address() & !(page_size() - 1);
         let page = PageRange::new(page, page + page_size()).expect("a page is whole");
         // A slot outside the heap is a root's, and roots are looked at again in every stop.
         if self.marking.owed.span().covers(page) {
             self.marking.owed.insert(page);
+        }
+    }
+}
+
+impl<M> Drop for Marker<'_, '_, M> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The others would wait for this marker for ever.
+            self.run.pool.close();
         }
     }
 }
