@@ -5,13 +5,17 @@
 
 mod program;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
 
 use program::{Program, Progress, Until, set};
 
 use super::mark::Scope;
 use super::rules::{Moment, Rule};
 use crate::heap::geometry::BLOCK;
+use crate::mutator::StackScan;
+use crate::{Heap, HeapOptions};
 
 type Act = fn(&mut Program, Progress) -> Until;
 
@@ -153,33 +157,55 @@ fn control_a_word_is_no_reference_into_an_owned_block() {
 #[test]
 fn a_block_that_is_handed_out_while_a_word_is_resolved_is_left_alone() {
     let mut program = Program::new();
-    let mut handed_out = 0;
-    for cycle in 1..=CYCLES {
-        let mut next = 0;
-        let result = program.cycle(Scope::Full, |program, progress| {
-            if progress.is_first_preclean() {
-                let before = program.fresh();
-                next = before.address() / BLOCK * BLOCK + BLOCK;
-                let words = program.conservative.get().as_ptr::<usize>();
-                // SAFETY: the object has 8 words.
-                unsafe { words.add(1).write_volatile(next) };
-                program.resolving.store(true, Ordering::Relaxed);
-            } else if progress.moment == Moment::Resolving {
-                let mut object = program.unmade(8000);
-                while object.address() != next {
-                    assert_eq!(object.address() / BLOCK * BLOCK + BLOCK, next, "cycle {cycle}");
-                    program.make(object);
-                    object = program.unmade(8000);
-                }
-                program.made = Some(object);
-                handed_out += 1;
-                return Until::Running;
-            } else if progress.moment == Moment::Traced && progress.traced == 2 {
-                program.make(program.made.unwrap());
+    let (mut next, mut handed_out) = (0, false);
+    let result = program.cycle(Scope::Full, |program, progress| {
+        if progress.is_first_preclean() {
+            next = program.fresh().address() / BLOCK * BLOCK + BLOCK;
+            let words = program.conservative.get().as_ptr::<usize>();
+            // SAFETY: the object has 8 words.
+            unsafe { words.add(1).write_volatile(next) };
+            program.resolving.store(true, Ordering::Relaxed);
+        } else if progress.moment == Moment::Resolving {
+            let mut object = program.unmade(8000);
+            while object.address() != next {
+                assert_eq!(object.address() / BLOCK * BLOCK + BLOCK, next, "another block is next");
+                program.make(object);
+                object = program.unmade(8000);
             }
-            Until::Parked
-        });
-        assert_eq!(result, Ok(()), "cycle {cycle}");
+            program.made = Some(object);
+            handed_out = true;
+            return Until::Running;
+        } else if progress.moment == Moment::Traced && progress.traced == 2 {
+            program.make(program.made.unwrap());
+        }
+        Until::Parked
+    });
+    assert_eq!(result, Ok(()));
+    assert!(handed_out, "the moment to be tested was not reached");
+}
+
+/// The cycle wants to stop the very thread that drops the heap.
+#[test]
+fn dropping_a_heap_in_a_cycle_does_not_wait_for_ever() {
+    let heap = Arc::new(Heap::new(program::Model, HeapOptions::default()).unwrap());
+    let shared = Arc::clone(&heap.shared);
+    let mutator = heap.attach(StackScan::Conservative).unwrap();
+    let (attached, is_attached) = channel();
+    let other = std::thread::spawn({
+        let heap = Arc::clone(&heap);
+        move || {
+            let mut mutator = heap.attach(StackScan::None).unwrap();
+            drop(heap);
+            attached.send(()).unwrap();
+            mutator.collect();
+        }
+    });
+    is_attached.recv().unwrap();
+    while !shared.requests.is_running() {
+        std::thread::yield_now();
     }
-    assert_eq!(handed_out, CYCLES, "the moment to be tested was not reached");
+    drop(Arc::into_inner(heap).expect("the only handle"));
+    drop(mutator);
+    other.join().unwrap();
+    assert_eq!(shared.world.attached(), 0);
 }

@@ -121,7 +121,21 @@ impl Requests {
         self.shut_down();
     }
 
+    /// Whether a cycle has begun and not ended.
+    #[cfg(test)]
+    pub(super) fn is_running(&self) -> bool {
+        self.lock().is_running()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic under the request lock")
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "requests/tests.rs"]
+mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "requests/loom_tests.rs"]
+mod loom_tests;

@@ -2,4 +2,5 @@
 
 mod basics;
 mod concurrent;
+mod failure;
 mod graph;
