@@ -122,7 +122,7 @@ impl Requests {
     }
 
     /// Whether a cycle has begun and not ended.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn is_running(&self) -> bool {
         self.lock().is_running()
     }
