@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::heap::{Cycle, Shared, Unobserved};
-use super::mark::{Marking, Scope};
+use super::mark::{Marking, Scope, When};
 use super::requests::Answer;
 use super::verify::verify;
 use crate::mutator::{Cause, CollectOnDemand, Local, Stopped, words};
@@ -83,7 +83,7 @@ impl<M: ObjectModel> Shared<M> {
         let stop = self.stop();
         let marks = self.memory.metadata.next_marks();
         let marking = Marking::new(self, Scope::Full, marks);
-        let live = marking.run(self.options.markers, None, |marker| {
+        let live = marking.run(self.options.markers, When::Stopped(None), |marker| {
             self.find_roots(&stop, &mut |root| marker.push(root));
         });
         if self.options.verify {
@@ -171,9 +171,9 @@ impl<M: ObjectModel> Shared<M> {
 }
 
 /// Decodes the slots of root sources.
-struct RootSlots<'a, M> {
-    shared: &'a Shared<M>,
-    visit: &'a mut dyn FnMut(ObjectRef),
+pub(super) struct RootSlots<'a, M> {
+    pub(super) shared: &'a Shared<M>,
+    pub(super) visit: &'a mut dyn FnMut(ObjectRef),
 }
 
 impl<M: ObjectModel> SlotVisitor for RootSlots<'_, M> {

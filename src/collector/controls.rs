@@ -184,10 +184,37 @@ fn a_block_that_is_handed_out_while_a_word_is_resolved_is_left_alone() {
     assert!(handed_out, "the moment to be tested was not reached");
 }
 
+/// Between two safepoints a program may free what an External object owns, and have it elsewhere.
+#[test]
+fn what_external_objects_own_is_not_looked_at_while_the_program_moves_it() {
+    for scope in [Scope::Minor, Scope::Full] {
+        let mut program = Program::new();
+        let mut moved = false;
+        let result = program.cycle(scope, |program, progress| {
+            let external = program.external.get();
+            let changes = &program.heap.model().outside_changes;
+            if progress.is_first_preclean() {
+                changes.store(true, Ordering::Relaxed);
+                let words = external.as_ptr::<usize>();
+                // SAFETY: the object has two words; its page is dirty now.
+                unsafe { words.write_volatile(words.read_volatile()) };
+                return Until::Running;
+            }
+            if progress.moment == Moment::Traced && progress.traced == 2 {
+                changes.store(false, Ordering::Relaxed);
+                moved = true;
+            }
+            Until::Parked
+        });
+        assert_eq!(result, Ok(()), "{scope:?}");
+        assert!(moved);
+    }
+}
+
 /// The cycle wants to stop the very thread that drops the heap.
 #[test]
 fn dropping_a_heap_in_a_cycle_does_not_wait_for_ever() {
-    let heap = Arc::new(Heap::new(program::Model, HeapOptions::default()).unwrap());
+    let heap = Arc::new(Heap::new(program::Model::default(), HeapOptions::default()).unwrap());
     let shared = Arc::clone(&heap.shared);
     let mutator = heap.attach(StackScan::Conservative).unwrap();
     let (attached, is_attached) = channel();

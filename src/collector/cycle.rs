@@ -23,9 +23,9 @@
 
 use std::time::Instant;
 
-use super::collect::Stop;
+use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
-use super::mark::{Marking, Scope};
+use super::mark::{Marking, Scope, When};
 use super::rules::{Moment, Rule};
 use super::verify::verify;
 use crate::mutator::Cause;
@@ -144,7 +144,7 @@ impl<M: ObjectModel> Run<'_, M> {
     fn trace(&mut self) {
         let shared = self.shared;
         let markers = shared.options.markers.div_ceil(2);
-        self.live_objects += self.marking.run(markers, None, |marker| {
+        self.live_objects += self.marking.run(markers, When::Running, |marker| {
             shared.ledger.take(&shared.rules, |pages| marker.rescan(pages));
         });
         shared.rules.reached(Moment::Traced);
@@ -155,8 +155,27 @@ impl<M: ObjectModel> Run<'_, M> {
         let stop = self.shared.stop();
         let mut roots: Vec<ObjectRef> = Vec::new();
         self.shared.find_roots(&stop, &mut |root| roots.push(root));
+        self.find_external(&mut roots);
         self.shared.resume(stop);
         self.marking.add_roots(roots);
+    }
+
+    /// What the marked External objects refer to: found in stops only, as roots are, so that the
+    /// program may move what it has outside the heap.
+    fn find_external(&self, roots: &mut Vec<ObjectRef>) {
+        let (memory, marks) = (&self.shared.memory, self.marking.marks);
+        let geometry = memory.metadata.geometry;
+        let mut visitor = RootSlots { shared: self.shared, visit: &mut |root| roots.push(root) };
+        for range in memory.external_ranges() {
+            let (mut next, end) =
+                (geometry.granule(range.start()), geometry.granule(range.end() - 1));
+            while let Some(start) = marks.first_set(next, end + 1) {
+                let object = ObjectRef::at(geometry.granule_address(start));
+                // SAFETY: a marked object, which has slots as its kind is External.
+                unsafe { self.shared.model.trace(object, &mut visitor) };
+                next = start + 1;
+            }
+        }
     }
 
     fn remark(&mut self, attempt: u32, cycle: &mut Cycle) -> Outcome {
@@ -173,7 +192,7 @@ impl<M: ObjectModel> Run<'_, M> {
                 .into_iter()
                 .for_each(|range| ledger.owed().insert(range));
         }
-        self.live_objects += self.marking.run(1, deadline, |marker| {
+        self.live_objects += self.marking.run(1, When::Stopped(deadline), |marker| {
             if rules.holds(Rule::RootsAgain) {
                 shared.find_roots(&stop, &mut |root| marker.push(root));
             }

@@ -15,6 +15,9 @@
 //! the page of the slot that refers to it is owed: it will be looked at again when the block has
 //! been retired. In a minor cycle what is in an old block is marked already and is passed over
 //! without asking for its mark.
+//!
+//! An External object is marked and not traced: what it owns outside the heap may be freed at this
+//! moment. The next stop finds what it refers to, and the last stop looks at all of them.
 
 use std::ops::Range;
 use std::panic::resume_unwind;
@@ -80,7 +83,16 @@ struct Run<'r, 'a, M> {
     marking: &'r Marking<'a, M>,
     pool: PacketPool<Packet>,
     markers: usize,
-    deadline: Option<Instant>,
+    when: When,
+}
+
+/// What a run of markers goes on beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// The program runs: what is outside the heap may be freed at any moment and is not looked at.
+    Running,
+    /// The world is stopped, for good or until the deadline.
+    Stopped(Option<Instant>),
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
@@ -102,12 +114,12 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     pub(super) fn run(
         &self,
         markers: usize,
-        deadline: Option<Instant>,
+        when: When,
         seed: impl FnOnce(&mut Marker<'_, 'a, M>),
     ) -> usize {
         let leftover = std::mem::take(&mut *self.leftover());
         let pool = PacketPool::new(markers, leftover);
-        let run = Run { marking: self, pool, markers, deadline };
+        let run = Run { marking: self, pool, markers, when };
         let marked = std::thread::scope(|scope| {
             let helpers: Vec<_> =
                 (1..markers).map(|_| scope.spawn(|| Marker::new(&run).work())).collect();
@@ -196,7 +208,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     /// Whether the run's time is up.
     pub(super) fn is_late(&self) -> bool {
-        self.run.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        matches!(self.run.when, When::Stopped(Some(deadline)) if Instant::now() >= deadline)
     }
 
     /// Works off what this marker has; nothing is in the rings afterwards. False if its time was up
@@ -303,6 +315,8 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             Content::Small(Kind::Conservative) => {
                 self.trace_words(address..address + metadata.small_size(address));
             }
+            // The last stop looks at every object of this kind.
+            Content::Small(Kind::External) if self.run.when == When::Running => {}
             _ => {
                 // SAFETY: a marked object of this heap with slots of its own.
                 unsafe { marking.model.trace(object, &mut Pusher { marker: self }) };
@@ -335,6 +349,9 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     /// Traces the slots of a marked large object at some offsets.
     pub(super) fn trace_large(&mut self, object: LargeObject, part: Range<usize>) {
+        if object.kind == Kind::External && self.run.when == When::Running {
+            return;
+        }
         if object.kind == Kind::Conservative {
             self.trace_words(object.start + part.start..object.start + part.end);
             return;

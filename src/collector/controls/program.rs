@@ -28,7 +28,11 @@ const PAGES: usize = 4096;
 const PAGE_OBJECT: usize = 4064;
 
 /// Objects with a header that says whether they are initialised.
-pub(super) struct Model;
+#[derive(Default)]
+pub(super) struct Model {
+    /// The program is changing what is outside the heap.
+    pub(super) outside_changes: AtomicBool,
+}
 
 // SAFETY: the header tells the slots; the heap may trace an object only when it has one.
 unsafe impl ObjectModel for Model {
@@ -36,6 +40,8 @@ unsafe impl ObjectModel for Model {
         let header = word(object, 0).load(Ordering::Relaxed);
         assert!(header & MADE != 0, "{object:?} was traced before it was initialised");
         if header & OUTSIDE != 0 {
+            let changes = self.outside_changes.load(Ordering::Relaxed);
+            assert!(!changes, "{object:?} was traced while what it owns was being moved");
             let outside = word(object, 1).load(Ordering::Relaxed);
             // SAFETY: the program keeps the word outside for as long as the heap.
             visitor.visit(unsafe { Slot::at_address(outside) });
@@ -101,7 +107,7 @@ pub(super) struct Program {
     pub(super) last: ObjectRef,
     /// An old object without a layout, and one with its slot outside the heap.
     pub(super) conservative: Root,
-    _external: Root,
+    pub(super) external: Root,
     pub(super) outside: Box<AtomicUsize>,
     /// A handle that refers to what the test wants.
     pub(super) root: Root,
@@ -121,7 +127,7 @@ impl Program {
             pause_target: Duration::from_micros(50),
             ..HeapOptions::default()
         };
-        let heap = Heap::new(Model, options).unwrap();
+        let heap = Heap::new(Model::default(), options).unwrap();
         assert!(heap.shared.concurrent, "these tests need a tracker that tells dirty pages");
         let mut mutator = heap.attach(StackScan::None).unwrap();
         let table = mutator.allocate(Kind::Precise, 8 * (PAGES + 1)).unwrap();
@@ -149,7 +155,7 @@ impl Program {
             table,
             last,
             conservative,
-            _external: external,
+            external,
             outside,
             root,
             made: None,
