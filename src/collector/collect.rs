@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::heap::{Cycle, Shared, Unobserved};
-use super::mark::{Marking, Scope};
+use super::mark::{Marking, Scope, When};
+use super::requests::Answer;
 use super::verify::verify;
 use crate::mutator::{Cause, CollectOnDemand, Local, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
@@ -17,15 +18,12 @@ pub(super) struct Stop<'a> {
 
 impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn collect(&self, cause: Cause, seen: u64) {
-        if self.concurrent
-            && let Some(waited) = self.requests.ask(cause, self.is_late())
-        {
-            if matches!(cause, Cause::Allocation | Cause::Exhaustion | Cause::LastResort)
-                && !waited.is_zero()
-            {
-                self.lock_recorder().stalled(waited);
+        if self.concurrent {
+            match self.requests.ask(cause, self.is_late()) {
+                Answer::Waited(waited) => return self.record_stall(cause, waited),
+                Answer::Failed(message) => panic!("the collector has stopped: {message}"),
+                Answer::ShutDown => {}
             }
-            return;
         }
         let mut cycle = self.cycle.lock().expect("no panic in a collection");
         if self.collections() != seen {
@@ -56,6 +54,13 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
 }
 
 impl<M: ObjectModel> Shared<M> {
+    fn record_stall(&self, cause: Cause, waited: Duration) {
+        let stall = matches!(cause, Cause::Allocation | Cause::Exhaustion | Cause::LastResort);
+        if stall && !waited.is_zero() {
+            self.lock_recorder().stalled(waited);
+        }
+    }
+
     /// Whether so much was allocated during a cycle that mutators have to wait for its end.
     fn is_late(&self) -> bool {
         self.allocated.load(Ordering::Relaxed) / 2 > self.trigger.load(Ordering::Relaxed)
@@ -70,9 +75,8 @@ impl<M: ObjectModel> Shared<M> {
         let start = Instant::now();
         let stop = self.stop();
         let marks = self.memory.metadata.next_marks();
-        let owed = self.ledger.owed();
-        let marking = Marking::new(&self.memory, &self.model, Scope::Full, marks, owed);
-        let live = marking.run(self.options.markers, None, |marker| {
+        let marking = Marking::new(self, Scope::Full, marks);
+        let live = marking.run(self.options.markers, When::Stopped(None), |marker| {
             self.find_roots(&stop, &mut |root| marker.push(root));
         });
         if self.options.verify {
@@ -173,9 +177,9 @@ impl<M: ObjectModel> Shared<M> {
 }
 
 /// Decodes the slots of root sources.
-struct RootSlots<'a, M> {
-    shared: &'a Shared<M>,
-    visit: &'a mut dyn FnMut(ObjectRef),
+pub(super) struct RootSlots<'a, M> {
+    pub(super) shared: &'a Shared<M>,
+    pub(super) visit: &'a mut dyn FnMut(ObjectRef),
 }
 
 impl<M: ObjectModel> SlotVisitor for RootSlots<'_, M> {

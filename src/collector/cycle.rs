@@ -23,9 +23,10 @@
 
 use std::time::Instant;
 
-use super::collect::Stop;
+use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
-use super::mark::{Marking, Scope};
+use super::mark::{Marking, Scope, When};
+use super::rules::{Moment, Rule};
 use super::verify::verify;
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
@@ -100,7 +101,7 @@ impl<M: ObjectModel> Shared<M> {
             Scope::Minor => metadata.current_marks(),
             Scope::Full => metadata.next_marks(),
         };
-        let marking = Marking::new(&self.memory, &self.model, scope, marks, self.ledger.owed());
+        let marking = Marking::new(self, scope, marks);
         let start = Instant::now();
         let mut run = Run { shared: self, marking, scope, cause, live_objects: 0, start };
         let mut phase = Phase::Roots;
@@ -135,16 +136,18 @@ impl<M: ObjectModel> Run<'_, M> {
     }
 
     fn consume(&self) -> usize {
-        self.shared.ledger.consume(&self.shared.memory)
+        self.shared.rules.reached(Moment::Consuming);
+        self.shared.ledger.consume(&self.shared.memory, &self.shared.rules)
     }
 
     /// Traces from what is owed now and what was left, while the program runs.
     fn trace(&mut self) {
-        let ledger = &self.shared.ledger;
-        let markers = self.shared.options.markers.div_ceil(2);
-        self.live_objects += self.marking.run(markers, None, |marker| {
-            ledger.take(|pages| marker.rescan(pages));
+        let shared = self.shared;
+        let markers = shared.options.markers.div_ceil(2);
+        self.live_objects += self.marking.run(markers, When::Running, |marker| {
+            shared.ledger.take(&shared.rules, |pages| marker.rescan(pages));
         });
+        shared.rules.reached(Moment::Traced);
     }
 
     /// Stops the world to retire the buffers and to find the roots, and for nothing else.
@@ -152,25 +155,53 @@ impl<M: ObjectModel> Run<'_, M> {
         let stop = self.shared.stop();
         let mut roots: Vec<ObjectRef> = Vec::new();
         self.shared.find_roots(&stop, &mut |root| roots.push(root));
+        self.find_external(&mut roots);
         self.shared.resume(stop);
         self.marking.add_roots(roots);
     }
 
+    /// What the marked External objects refer to: found in stops only, as roots are, so that the
+    /// program may move what it has outside the heap.
+    fn find_external(&self, roots: &mut Vec<ObjectRef>) {
+        let (memory, marks) = (&self.shared.memory, self.marking.marks);
+        let geometry = memory.metadata.geometry;
+        let mut visitor = RootSlots { shared: self.shared, visit: &mut |root| roots.push(root) };
+        for range in memory.external_ranges() {
+            let (mut next, end) =
+                (geometry.granule(range.start()), geometry.granule(range.end() - 1));
+            while let Some(start) = marks.first_set(next, end + 1) {
+                let object = ObjectRef::at(geometry.granule_address(start));
+                // SAFETY: a marked object, which has slots as its kind is External.
+                unsafe { self.shared.model.trace(object, &mut visitor) };
+                next = start + 1;
+            }
+        }
+    }
+
     fn remark(&mut self, attempt: u32, cycle: &mut Cycle) -> Outcome {
-        let (shared, ledger) = (self.shared, &self.shared.ledger);
+        let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
+        rules.reached(Moment::Remarking);
         let stop = shared.stop();
         let deadline = (attempt < ATTEMPTS).then(|| Instant::now() + shared.options.pause_target);
-        let dirty = ledger.peek(&shared.memory);
-        for range in shared.memory.external_ranges() {
-            ledger.owed().insert(range);
+        let scan = rules.holds(Rule::LastScan);
+        let dirty = if scan { ledger.peek(&shared.memory, rules) } else { 0 };
+        if rules.holds(Rule::LookAtExternal) {
+            shared
+                .memory
+                .external_ranges()
+                .into_iter()
+                .for_each(|range| ledger.owed().insert(range));
         }
         // Waking helpers takes as long as a short remark does.
         let markers = if deadline.is_some() { 1 } else { shared.options.markers };
-        self.live_objects += self.marking.run(markers, deadline, |marker| {
-            shared.find_roots(&stop, &mut |root| marker.push(root));
-            ledger.take(|pages| marker.rescan(pages));
+        self.live_objects += self.marking.run(markers, When::Stopped(deadline), |marker| {
+            if rules.holds(Rule::RootsAgain) {
+                shared.find_roots(&stop, &mut |root| marker.push(root));
+            }
+            ledger.take(rules, |pages| marker.rescan(pages));
         });
-        let complete = ledger.len() == 0 && self.marking.is_done();
+        let nothing_left = ledger.len() == 0 && self.marking.is_done();
+        let complete = nothing_left || !rules.holds(Rule::NothingLeft);
         if complete {
             self.finish(stop, cycle);
         } else {

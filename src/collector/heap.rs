@@ -1,7 +1,9 @@
 //! The heap as the embedder has it.
 
+use std::any::Any;
 use std::fmt;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
 use super::requests::Requests;
+use super::rules::Rules;
 use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
 use crate::dirty::{SelectError, Selection};
@@ -33,7 +36,7 @@ const FIRST_ROOM: usize = 32 << 20;
 /// # Threads
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
 pub struct Heap<M> {
-    shared: Arc<Shared<M>>,
+    pub(super) shared: Arc<Shared<M>>,
     sweeper: Option<JoinHandle<()>>,
     driver: Option<JoinHandle<()>>,
 }
@@ -59,6 +62,7 @@ pub(super) struct Shared<M> {
     /// Whether a driver thread runs the cycles, while the program runs.
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
+    pub(super) rules: Rules,
 }
 
 /// What is known from one collection to the next.
@@ -164,6 +168,7 @@ impl<M: ObjectModel> Heap<M> {
             ledger: Ledger::new(span),
             concurrent,
             requests: Requests::default(),
+            rules: Rules::default(),
         });
         let mut heap = Self { shared, sweeper: None, driver: None };
         heap.sweeper = Some(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
@@ -260,12 +265,13 @@ impl<M> Drop for Heap<M> {
     fn drop(&mut self) {
         self.shared.requests.shut_down();
         self.shared.sweeping.shut_down();
-        for thread in [self.driver.take(), self.sweeper.take()].into_iter().flatten() {
+        // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
+        // thread that drops the handle: it is left to end by itself, with the cycle.
+        let alone = self.shared.world.attached() == 0;
+        let driver = self.driver.take().filter(|_| alone);
+        for thread in [driver, self.sweeper.take()].into_iter().flatten() {
             let result = thread.join();
-            debug_assert!(
-                result.is_ok() || std::thread::panicking(),
-                "a collector thread panicked"
-            );
+            assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
         }
     }
 }
@@ -302,6 +308,11 @@ impl Sweeping {
     fn lock(&self) -> MutexGuard<'_, bool> {
         self.wanted.lock().expect("no panic under the sweeper's lock")
     }
+}
+
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_owned()
 }
 
 /// Blocks to sweep before mutators get a chance at the lock.
@@ -348,12 +359,18 @@ impl<M: ObjectModel> Shared<M> {
     /// The driver thread: runs cycles when they are asked for.
     fn drive(&self) {
         while let Some((wanted, cause)) = self.requests.begin() {
-            let mut cycle = self.cycle.lock().expect("no panic in a collection");
-            self.finish_sweep(&mut cycle);
-            let live = self.lock_recorder().live_bytes;
-            let scope = if live >= cycle.full_at { Scope::Full } else { wanted };
-            self.run_cycle(&mut cycle, scope, cause);
-            drop(cycle);
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                let mut cycle = self.cycle.lock().expect("no panic in a collection");
+                self.finish_sweep(&mut cycle);
+                let live = self.lock_recorder().live_bytes;
+                let scope = if live >= cycle.full_at { Scope::Full } else { wanted };
+                self.run_cycle(&mut cycle, scope, cause);
+            }));
+            if let Err(panic) = result {
+                // Mutators that wait would wait for ever.
+                self.requests.fail(panic_message(&*panic));
+                resume_unwind(panic);
+            }
             self.requests.end();
         }
     }

@@ -12,8 +12,9 @@
 //! The fourth rule, that marking ends only in a stop, with nothing owed after a last scan made in
 //! that stop, is the cycle's ([`cycle`](super::cycle)).
 
+use super::rules::{Rule, Rules};
 use crate::dirty::PageSet;
-use crate::heap::Memory;
+use crate::heap::{Memory, Watched};
 use crate::os::PageRange;
 
 /// The pages that the collector has to look at again.
@@ -39,31 +40,36 @@ impl Ledger {
 
     /// Consumes what was written (GET + WP); the pages are clean from now on. Returns how many
     /// pages were dirty.
-    pub(super) fn consume(&self, memory: &Memory) -> usize {
+    pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> usize {
         let watched = memory.pool().watched(true, &memory.metadata);
-        self.scan(&watched.quiet, &watched.owned, |range| {
-            memory.tracker().consume(range, &self.owed).map(|scan| scan.pages)
+        let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
+        let owed = forgotten.as_ref().unwrap_or(&self.owed);
+        self.scan(watched, rules, |range| {
+            memory.tracker().consume(range, owed).map(|scan| scan.pages)
         })
     }
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Nothing may be owned.
-    pub(super) fn peek(&self, memory: &Memory) -> usize {
+    pub(super) fn peek(&self, memory: &Memory, rules: &Rules) -> usize {
         let watched = memory.pool().watched(false, &memory.metadata);
         debug_assert!(watched.owned.is_empty(), "a scan in a stop with blocks owned");
-        self.scan(&watched.quiet, &watched.owned, |range| {
+        self.scan(watched, rules, |range| {
             memory.tracker().peek(range, &self.owed).map(|scan| scan.pages)
         })
     }
 
     fn scan(
         &self,
-        quiet: &[PageRange],
-        owned: &[PageRange],
+        mut watched: Watched,
+        rules: &Rules,
         scan: impl Fn(PageRange) -> Result<usize, crate::dirty::TrackError>,
     ) -> usize {
+        if let Some(left_out) = rules.leaves_out() {
+            watched.leave_out(left_out);
+        }
         let mut dirty = 0;
-        for &range in quiet {
+        for range in watched.quiet {
             match scan(range) {
                 Ok(pages) => dirty += pages,
                 Err(error) => {
@@ -74,19 +80,19 @@ impl Ledger {
                 }
             }
         }
-        for &range in owned {
-            self.owed.insert(range);
+        if rules.holds(Rule::OweLeftOut) {
+            watched.owned.into_iter().for_each(|range| self.owed.insert(range));
         }
         dirty
     }
 
     /// Takes every owed page and passes it to `look`, in address order, as ranges. What `look`
     /// does not get done (it says so by false) is owed again.
-    pub(super) fn take(&self, mut look: impl FnMut(PageRange) -> bool) {
+    pub(super) fn take(&self, rules: &Rules, mut look: impl FnMut(PageRange) -> bool) {
         let mut in_time = true;
         self.owed.take_in(self.owed.span(), |range| {
             in_time = in_time && look(range);
-            if !in_time {
+            if !in_time && rules.holds(Rule::OweUnfinished) {
                 self.owed.insert(range);
             }
         });

@@ -15,17 +15,24 @@
 //! the page of the slot that refers to it is owed: it will be looked at again when the block has
 //! been retired. In a minor cycle what is in an old block is marked already and is passed over
 //! without asking for its mark.
+//!
+//! An External object is marked and not traced: what it owns outside the heap may be freed at this
+//! moment. The next stop finds what it refers to, and the last stop looks at all of them.
 
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::heap::Shared;
 use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
+use super::rules::{Moment, Rule, Rules};
 use crate::dirty::PageSet;
 use crate::heap::{Age, Bitmap, Content, LargeObject, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
+use crate::sync::process::atomic::{Ordering, fence};
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -66,6 +73,7 @@ pub(super) struct Marking<'a, M> {
     pub(super) scope: Scope,
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
+    rules: &'a Rules,
     /// What a run left when its time was up.
     leftover: Mutex<Vec<Packet>>,
 }
@@ -75,18 +83,29 @@ struct Run<'r, 'a, M> {
     marking: &'r Marking<'a, M>,
     pool: PacketPool<Packet>,
     markers: usize,
-    deadline: Option<Instant>,
+    when: When,
+}
+
+/// What a run of markers goes on beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// The program runs: what is outside the heap may be freed at any moment and is not looked at.
+    Running,
+    /// The world is stopped, for good or until the deadline.
+    Stopped(Option<Instant>),
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
-    pub(super) fn new(
-        memory: &'a Memory,
-        model: &'a M,
-        scope: Scope,
-        marks: &'a Bitmap,
-        owed: &'a PageSet,
-    ) -> Self {
-        Self { memory, model, marks, scope, owed, leftover: Mutex::default() }
+    pub(super) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Bitmap) -> Self {
+        Self {
+            memory: &shared.memory,
+            model: &shared.model,
+            marks,
+            scope,
+            owed: shared.ledger.owed(),
+            rules: &shared.rules,
+            leftover: Mutex::default(),
+        }
     }
 
     /// Marks everything that can be reached from what `seed` pushes and from what earlier runs left,
@@ -95,12 +114,12 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     pub(super) fn run(
         &self,
         markers: usize,
-        deadline: Option<Instant>,
+        when: When,
         seed: impl FnOnce(&mut Marker<'_, 'a, M>),
     ) -> usize {
         let leftover = std::mem::take(&mut *self.leftover());
         let pool = PacketPool::new(markers, leftover);
-        let run = Run { marking: self, pool, markers, deadline };
+        let run = Run { marking: self, pool, markers, when };
         let marked = std::thread::scope(|scope| {
             let help = || {
                 let _presence = Presence(&run.pool);
@@ -112,7 +131,10 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
             seed(&mut first);
             let marked = first.work();
             let others = helpers.into_iter().map(|helper| helper.join());
-            marked + others.map(|marked| marked.expect("a marker panicked")).sum::<usize>()
+            marked
+                + others
+                    .map(|marked| marked.unwrap_or_else(|panic| resume_unwind(panic)))
+                    .sum::<usize>()
         });
         *self.leftover() = run.pool.into_packets();
         marked
@@ -190,7 +212,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     /// Whether the run's time is up.
     pub(super) fn is_late(&self) -> bool {
-        self.run.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        matches!(self.run.when, When::Stopped(Some(deadline)) if Instant::now() >= deadline)
     }
 
     /// Works off what this marker has; nothing is in the rings afterwards. False if its time was up
@@ -297,6 +319,8 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             Content::Small(Kind::Conservative) => {
                 self.trace_words(address..address + metadata.small_size(address));
             }
+            // The last stop looks at every object of this kind.
+            Content::Small(Kind::External) if self.run.when == When::Running => {}
             _ => {
                 // SAFETY: a marked object of this heap with slots of its own.
                 unsafe { marking.model.trace(object, &mut Pusher { marker: self }) };
@@ -329,6 +353,9 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     /// Traces the slots of a marked large object at some offsets.
     pub(super) fn trace_large(&mut self, object: LargeObject, part: Range<usize>) {
+        if object.kind == Kind::External && self.run.when == When::Running {
+            return;
+        }
         if object.kind == Kind::Conservative {
             self.trace_words(object.start + part.start..object.start + part.end);
             return;
@@ -345,9 +372,16 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             // SAFETY: a word of an object of this heap.
             let slot = unsafe { Slot::at_address(address) };
             let word = slot.load();
-            if memory.metadata.geometry.contains(word)
-                && self.wants(word, slot)
-                && let Some(object) = memory.resolve(word)
+            if !memory.metadata.geometry.contains(word) || !self.wants_word(word, slot) {
+                continue;
+            }
+            self.marking.rules.reached(Moment::Resolving);
+            // The block may have been handed out since it was asked for its age, and what is there
+            // now may be half made: the age is asked again.
+            let object = memory.resolve(word);
+            fence(Ordering::Acquire);
+            if let Some(object) = object
+                && self.wants_word(word, slot)
             {
                 self.stack.push(object.address());
             }
@@ -369,13 +403,31 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         }
     }
 
+    /// As [`wants`](Self::wants), for a word that may be anything: what it resolves to in an owned
+    /// block may be half made.
+    fn wants_word(&self, word: usize, slot: Slot) -> bool {
+        self.wants(word, slot) || !self.marking.rules.holds(Rule::RetiredOnly)
+    }
+
     #[cold]
     fn owe(&self, slot: Slot) {
+        if !self.marking.rules.holds(Rule::OweSkipped) {
+            return;
+        }
         let page = slot.address() & !(page_size() - 1);
         let page = PageRange::new(page, page + page_size()).expect("a page is whole");
         // A slot outside the heap is a root's, and roots are looked at again in every stop.
         if self.marking.owed.span().covers(page) {
             self.marking.owed.insert(page);
+        }
+    }
+}
+
+impl<M> Drop for Marker<'_, '_, M> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The others would wait for this marker for ever.
+            self.run.pool.close();
         }
     }
 }

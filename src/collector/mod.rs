@@ -1,6 +1,8 @@
 //! When to collect, and how.
 
 mod collect;
+#[cfg(all(test, not(loom)))]
+mod controls;
 mod cycle;
 mod heap;
 mod ledger;
@@ -10,6 +12,7 @@ mod packets;
 mod requests;
 mod rescan;
 mod ring;
+mod rules;
 mod sizing;
 mod stats;
 mod verify;

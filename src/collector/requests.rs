@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::mark::Scope;
 use crate::mutator::Cause;
-use crate::sync::process::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What the driver thread is asked to do.
+///
+/// Nobody waits for ever: whoever ends the driver, by shutting it down or by a panic in it, lets
+/// everybody go.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     state: Mutex<State>,
@@ -20,6 +23,19 @@ struct State {
     begun: u64,
     ended: u64,
     shut_down: bool,
+    /// The message of the panic that ended the driver.
+    failure: Option<String>,
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The mutator may go on; it has waited for so long.
+    Waited(Duration),
+    /// There is no driver any more.
+    ShutDown,
+    /// The driver has panicked, with this message.
+    Failed(String),
 }
 
 impl State {
@@ -35,13 +51,12 @@ impl State {
 }
 
 impl Requests {
-    /// Asks for what `cause` needs, and waits where it needs that. Returns how long it waited, or
-    /// `None` when there is no driver any more.
+    /// Asks for what `cause` needs, and waits where it needs that.
     ///
     /// - allocation: a cycle; waits for the end of it only when it is `late`;
     /// - exhaustion: the end of the cycle that is going on, or else a whole full one;
     /// - request and stress: a full cycle that begins after this.
-    pub(super) fn ask(&self, cause: Cause, late: bool) -> Option<Duration> {
+    pub(super) fn ask(&self, cause: Cause, late: bool) -> Answer {
         let start = Instant::now();
         let mut state = self.lock();
         let until = match cause {
@@ -66,7 +81,11 @@ impl Requests {
         while state.ended < until && !state.shut_down {
             state = self.changed.wait(state).expect("no panic under the request lock");
         }
-        (!state.shut_down || state.ended >= until && until > 0).then(|| start.elapsed())
+        match &state.failure {
+            Some(message) => Answer::Failed(message.clone()),
+            None if state.shut_down && (until == 0 || state.ended < until) => Answer::ShutDown,
+            None => Answer::Waited(start.elapsed()),
+        }
     }
 
     /// The driver's: waits for a request and begins it. `None` when the heap goes away.
@@ -96,7 +115,27 @@ impl Requests {
         self.changed.notify_all();
     }
 
+    /// The driver's: it has panicked, and whoever asks is told so.
+    pub(super) fn fail(&self, message: String) {
+        self.lock().failure = Some(message);
+        self.shut_down();
+    }
+
+    /// Whether a cycle has begun and not ended.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn is_running(&self) -> bool {
+        self.lock().is_running()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic under the request lock")
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "requests/tests.rs"]
+mod tests;
+
+#[cfg(all(test, loom))]
+#[path = "requests/loom_tests.rs"]
+mod loom_tests;

@@ -141,13 +141,18 @@ impl Metadata {
     /// The size in bytes of the small object at `address`, rounded up to granules.
     #[inline]
     pub(crate) fn small_size(&self, address: usize) -> usize {
-        let first = self.geometry.granule(address);
-        let block_end = (first / (WORDS_PER_BLOCK * 64) + 1) * WORDS_PER_BLOCK * 64;
-        let last = self.ends.first_set(first, block_end).expect("every small object has an end");
-        (last - first + 1) * GRANULE
+        self.find_small_size(address).expect("every small object has an end")
     }
 
-    /// The start of the small object that `address` points into.
+    fn find_small_size(&self, address: usize) -> Option<usize> {
+        let first = self.geometry.granule(address);
+        let block_end = (first / (WORDS_PER_BLOCK * 64) + 1) * WORDS_PER_BLOCK * 64;
+        let last = self.ends.first_set(first, block_end)?;
+        Some((last - first + 1) * GRANULE)
+    }
+
+    /// The start of the small object that `address` points into. An object that is being allocated
+    /// or swept at this moment may be found or not.
     pub(crate) fn resolve_small(&self, address: usize) -> Option<usize> {
         let granule = self.geometry.granule(address);
         let block_start = granule - granule % (WORDS_PER_BLOCK * 64);

@@ -524,6 +524,24 @@ pub(crate) struct Watched {
     pub(crate) owned: Vec<PageRange>,
 }
 
+impl Watched {
+    /// Has `range` treated as owned.
+    pub(crate) fn leave_out(&mut self, range: PageRange) {
+        let (mut quiet, mut owned) = (Vec::new(), Vec::new());
+        for part in self.quiet.drain(..) {
+            let Some(common) = part.intersection(range) else {
+                quiet.push(part);
+                continue;
+            };
+            owned.push(common);
+            quiet.extend(PageRange::new(part.start(), common.start()));
+            quiet.extend(PageRange::new(common.end(), part.end()));
+        }
+        self.quiet = quiet;
+        self.owned.append(&mut owned);
+    }
+}
+
 /// Adds the block at `start` to ranges in address order.
 fn append(ranges: &mut Vec<PageRange>, start: usize) {
     let first = match ranges.last() {

@@ -13,7 +13,8 @@ pub enum Kind {
     /// one, counts as a reference.
     Conservative = 2,
     /// As [`Precise`](Self::Precise), but its slots are, in part, outside the heap, where writes
-    /// are not seen: traced in every cycle's last stop.
+    /// are not seen: traced in the stops of every cycle, and only there, so the program may free and
+    /// move what these objects own as it likes.
     External = 3,
 }
 

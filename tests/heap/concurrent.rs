@@ -1,5 +1,7 @@
 //! Cycles that run while the program changes the graph, by plain stores, as fast as it can.
 
+use std::time::{Duration, Instant};
+
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{Heap, HeapOptions, Mode, Mutator, ObjectRef, Root, StackScan};
 
@@ -126,15 +128,22 @@ fn check(node: ObjectRef) {
     assert_eq!(magic, MAGIC, "{node:?} was freed while it was reachable");
 }
 
+/// How long each test goes on at least: a number of seconds from the environment, for long runs.
+fn stress_time() -> Duration {
+    let seconds = std::env::var("STRANDLINE_STRESS_SECONDS").ok();
+    seconds.map_or(Duration::ZERO, |text| Duration::from_secs(text.parse().expect("seconds")))
+}
+
 /// Runs the program on two threads until there have been so many collections.
 fn run(backend: BackendKind, collections: u64) {
+    let (start, time) = (Instant::now(), stress_time());
     let heap = heap(options(backend));
     std::thread::scope(|scope| {
         for seed in [1, 2] {
             let heap = &heap;
             scope.spawn(move || {
                 let mut program = Program::new(heap, 12345 * seed);
-                while heap.stats().collections < collections {
+                while heap.stats().collections < collections || start.elapsed() < time {
                     for _ in 0..2000 {
                         program.step();
                     }

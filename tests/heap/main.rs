@@ -4,6 +4,7 @@ mod basics;
 mod churn;
 mod concurrent;
 mod controls;
+mod failure;
 mod full;
 mod graph;
 mod property;

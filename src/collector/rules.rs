@@ -1,0 +1,103 @@
+//! The rules that keep a concurrent cycle from losing an object, by name.
+//!
+//! In the product they hold, and asking costs nothing. In test builds each can be broken, to see
+//! that the verifier complains then (`controls`), and a test can act at the moments between phases.
+
+/// What a cycle must do, each for a reason of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// What a consuming scan reports is owed.
+    OweReported,
+    /// What a scan leaves out is owed.
+    OweLeftOut,
+    /// What was not looked at in time, of the pages taken from the ledger, is owed again.
+    OweUnfinished,
+    /// Marking ends after a last scan in the same stop.
+    LastScan,
+    /// Marking ends when nothing is owed and nothing is left over.
+    NothingLeft,
+    /// The page of a slot is owed that refers to an object in an owned block.
+    OweSkipped,
+    /// Roots are found again in the last stop.
+    RootsAgain,
+    /// External objects are looked at in the last stop.
+    LookAtExternal,
+    /// A word that may be anything is no reference into an owned block.
+    RetiredOnly,
+}
+
+/// When a test may act; the world is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before dirty pages are consumed.
+    Consuming,
+    /// After a concurrent trace.
+    Traced,
+    /// Before the stop that may be the last.
+    Remarking,
+    /// Between asking whether a word refers to a retired block, and finding the object there.
+    Resolving,
+}
+
+#[cfg(not(test))]
+mod imp {
+    use super::{Moment, Rule};
+    use crate::os::PageRange;
+
+    /// All rules.
+    #[derive(Debug, Default)]
+    pub(in super::super) struct Rules;
+
+    impl Rules {
+        #[inline(always)]
+        pub(in super::super) fn holds(&self, _: Rule) -> bool {
+            true
+        }
+
+        #[inline(always)]
+        pub(in super::super) fn reached(&self, _: Moment) {}
+
+        #[inline(always)]
+        pub(in super::super) fn leaves_out(&self) -> Option<PageRange> {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod imp {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::{Moment, Rule};
+    use crate::os::PageRange;
+
+    type Hook = Box<dyn FnMut(Moment) + Send>;
+
+    /// All rules but the one that a test has broken.
+    #[derive(Default)]
+    pub(in super::super) struct Rules {
+        pub(in super::super) broken: Mutex<Option<Rule>>,
+        pub(in super::super) hook: Mutex<Option<Hook>>,
+        /// Pages that scans are to leave out.
+        pub(in super::super) left_out: Mutex<Option<PageRange>>,
+    }
+
+    impl Rules {
+        pub(in super::super) fn holds(&self, rule: Rule) -> bool {
+            *self.broken.lock().unwrap_or_else(PoisonError::into_inner) != Some(rule)
+        }
+
+        pub(in super::super) fn reached(&self, moment: Moment) {
+            let mut hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(hook) = &mut *hook {
+                hook(moment);
+            }
+        }
+
+        pub(in super::super) fn leaves_out(&self) -> Option<PageRange> {
+            *self.left_out.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+pub(super) use imp::Rules;
