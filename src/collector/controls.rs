@@ -15,7 +15,7 @@ use super::mark::Scope;
 use super::rules::{Moment, Rule};
 use crate::heap::geometry::BLOCK;
 use crate::mutator::StackScan;
-use crate::{Heap, HeapOptions};
+use crate::{Heap, HeapOptions, Mode};
 
 type Act = fn(&mut Program, Progress) -> Until;
 
@@ -214,7 +214,8 @@ fn what_external_objects_own_is_not_looked_at_while_the_program_moves_it() {
 /// The cycle wants to stop the very thread that drops the heap.
 #[test]
 fn dropping_a_heap_in_a_cycle_does_not_wait_for_ever() {
-    let heap = Arc::new(Heap::new(program::Model::default(), HeapOptions::default()).unwrap());
+    let options = HeapOptions { mode: Mode::Concurrent, ..HeapOptions::default() };
+    let heap = Arc::new(Heap::new(program::Model::default(), options).unwrap());
     let shared = Arc::clone(&heap.shared);
     let mutator = heap.attach(StackScan::Conservative).unwrap();
     let (attached, is_attached) = channel();

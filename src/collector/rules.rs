@@ -39,6 +39,8 @@ pub(super) enum Moment {
     Resolving,
 }
 
+pub(super) use imp::Rules;
+
 #[cfg(not(test))]
 mod imp {
     use super::{Moment, Rule};
@@ -46,7 +48,7 @@ mod imp {
 
     /// All rules.
     #[derive(Debug, Default)]
-    pub(in super::super) struct Rules;
+    pub(in super::super) struct Rules(());
 
     impl Rules {
         #[inline(always)]
@@ -99,5 +101,3 @@ mod imp {
         }
     }
 }
-
-pub(super) use imp::Rules;

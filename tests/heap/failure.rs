@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use strandline::{Heap, HeapOptions, Kind, ObjectModel, ObjectRef, SlotVisitor, StackScan};
+use strandline::{Heap, HeapOptions, Kind, Mode, ObjectModel, ObjectRef, SlotVisitor, StackScan};
 
 /// A model that can be told to panic.
 struct Faulty(&'static AtomicBool);
@@ -21,8 +21,11 @@ unsafe impl ObjectModel for Faulty {
 #[test]
 fn a_panic_of_the_collector_is_an_error_for_who_waits_and_no_hang() {
     static FAULTY: AtomicBool = AtomicBool::new(false);
-    let heap =
-        Heap::new(Faulty(&FAULTY), HeapOptions { markers: 4, ..HeapOptions::default() }).unwrap();
+    let heap = Heap::new(
+        Faulty(&FAULTY),
+        HeapOptions { markers: 4, mode: Mode::Concurrent, ..HeapOptions::default() },
+    )
+    .unwrap();
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let object = mutator.allocate(Kind::Precise, 16).unwrap();
     let _root = mutator.root(object);

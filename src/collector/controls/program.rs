@@ -16,7 +16,7 @@ use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::PageRange;
-use crate::{Heap, HeapOptions, Sizing};
+use crate::{Heap, HeapOptions, Mode, Sizing};
 
 /// In the first word of an object that is initialised, beside the number of slots.
 const MADE: usize = 1 << 32;
@@ -120,6 +120,7 @@ pub(super) struct Program {
 impl Program {
     pub(super) fn new() -> Self {
         let options = HeapOptions {
+            mode: Mode::Concurrent,
             limit: 64 << 20,
             sizing: Sizing::Fixed,
             verify: true,
