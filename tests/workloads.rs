@@ -74,7 +74,7 @@ const OPERATIONS: [&str; 5] = ["p50_us", "p99_us", "p999_us", "p9999_us", "max_u
 
 /// Runs on every tracker must agree on the sum, whatever that one costs.
 fn agree(line: &str, present: &[&[&str]], absent: &[&str]) -> String {
-    let trackers = ["auto", "mprotect", "cards", "all-dirty"];
+    let trackers = ["auto", "mprotect", "cards", "all-dirty", "auto --mode concurrent"];
     let sums = trackers.map(|tracker| {
         let fields = result(&format!("{line} --max-heap-mib 32 --tracker {tracker}"));
         for name in present.iter().copied().flatten().chain(&ALWAYS) {

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use strandline::os::OsError;
 use strandline::{Heap, HeapError, ObjectModel, OutOfMemory};
 
-use crate::options::{Options, Unsupported};
+use crate::options::Options;
 use crate::report;
 use crate::write::{Carded, Plain, Writer};
 
@@ -49,8 +49,6 @@ pub(crate) struct Outcome {
 pub(crate) enum Failure {
     #[error("the check value is {sum} and must be {expected}")]
     WrongSum { sum: u64, expected: u64 },
-    #[error(transparent)]
-    Unsupported(#[from] Unsupported),
     #[error("no heap: {0}")]
     Heap(#[from] HeapError),
     #[error("cannot attach a thread: {0}")]
@@ -65,7 +63,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::WrongSum { .. } => 1,
-            Self::Unsupported(_) | Self::Heap(_) | Self::Attach(_) => 2,
+            Self::Heap(_) | Self::Attach(_) => 2,
             Self::OutOfMemory(_) | Self::Collected(_) => 3,
         })
     }
@@ -73,7 +71,7 @@ impl Failure {
 
 /// Runs a workload and prints the result.
 pub(crate) fn run<L: Workload>(workload: &L, options: &Options) -> Result<(), Failure> {
-    let heap = Heap::new(L::MODEL, options.heap()?)?;
+    let heap = Heap::new(L::MODEL, options.heap())?;
     let outcome = work(&heap, workload, options)?;
     let stats = heap.stats();
     eprintln!("{}\n{stats}", heap.tracker());

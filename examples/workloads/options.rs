@@ -1,7 +1,8 @@
 //! The options that all workloads have, and what they mean to the heap.
 //!
-//! The only place that knows what the library can do: an option that it has no means for is
-//! refused here.
+//! The only place that knows what the library can do.
+
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use strandline::dirty::{BackendKind, TrackerOptions, UnknownBackend};
@@ -76,29 +77,19 @@ fn tracker(name: &str) -> Result<Tracker, String> {
     }
 }
 
-/// Something that was asked for and that the library cannot do.
-#[derive(Debug, thiserror::Error)]
-#[error("{option}: this version of strandline {cannot}")]
-pub(crate) struct Unsupported {
-    option: &'static str,
-    cannot: &'static str,
-}
-
 impl Options {
     /// The options of the heap.
-    pub(crate) fn heap(&self) -> Result<HeapOptions, Unsupported> {
-        let unsupported = |option, cannot| Err(Unsupported { option, cannot });
-        if self.mode == Some(Mode::Concurrent) {
-            return unsupported("--mode concurrent", "marks with the program stopped only");
-        }
-        if self.pause_target_us.is_some() {
-            return unsupported("--pause-target-us", "has no stops that could be cut short");
-        }
+    pub(crate) fn heap(&self) -> HeapOptions {
         let default = HeapOptions::default();
         let (limit, sizing) = self.size(default.limit);
-        Ok(HeapOptions {
+        HeapOptions {
             limit,
             sizing,
+            mode: self.mode.map_or(default.mode, |mode| match mode {
+                Mode::Concurrent => strandline::Mode::Concurrent,
+                Mode::Stopped => strandline::Mode::Stopped,
+            }),
+            pause_target: self.pause_target_us.map_or(default.pause_target, Duration::from_micros),
             markers: self.markers.unwrap_or(default.markers),
             huge_pages: match self.huge_pages {
                 HugePages::Auto => default.huge_pages,
@@ -108,7 +99,7 @@ impl Options {
             // Every workload calls the barrier if there is a card table: see `write`.
             tracker: TrackerOptions { backend: self.tracker.0, barriers: true, ..default.tracker },
             ..default
-        })
+        }
     }
 
     /// The limit and the sizing policy; by default the limit is half of the memory that there is.
@@ -141,20 +132,19 @@ mod tests {
 
     #[test]
     fn all_of_a_given_limit_is_used() {
-        let heap = options("--max-heap-mib 96").heap().unwrap();
+        let heap = options("--max-heap-mib 96").heap();
         assert_eq!((heap.limit, heap.sizing), (96 << 20, Sizing::Fixed));
-        let heap = options("").heap().unwrap();
+        let heap = options("").heap();
         assert_eq!(heap.sizing, Sizing::Balanced);
-        assert!(options("--no-collect").heap().unwrap().limit > heap.limit);
+        assert!(options("--no-collect").heap().limit > heap.limit);
     }
 
     #[test]
-    fn what_the_library_cannot_do_is_refused_by_name() {
-        for line in ["--mode concurrent", "--pause-target-us 500"] {
-            let refusal = options(line).heap().unwrap_err().to_string();
-            assert!(refusal.starts_with(line.trim_end_matches(" 500")), "{refusal}");
-        }
-        assert!(options("--mode stopped").heap().is_ok());
+    fn the_mode_and_the_pause_target_are_passed_on() {
+        let heap = options("--mode concurrent --pause-target-us 700").heap();
+        assert_eq!(heap.mode, strandline::Mode::Concurrent);
+        assert_eq!(heap.pause_target, Duration::from_micros(700));
+        assert_eq!(options("--mode stopped").heap().mode, strandline::Mode::Stopped);
     }
 
     #[test]

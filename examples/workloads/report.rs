@@ -63,12 +63,12 @@ impl Fields {
 
     fn collections(&mut self, stats: &HeapStats) {
         self.add("gcs", stats.collections);
-        // Every collection is of the whole heap.
-        self.add("minor", 0);
-        self.add("major", stats.collections);
+        self.add("minor", stats.collections - stats.full_collections);
+        self.add("major", stats.full_collections);
         let (pauses, ms) = (&stats.pauses_ns, |ns: f64| rounded(ns / 1e6));
         self.add("pause_max_ms", ms(pauses.max() as f64));
         self.add("pause_sum_ms", ms(if pauses.is_empty() { 0.0 } else { sum(pauses) }));
+        self.add("stall_max_ms", ms(stats.stalls_ns.max() as f64));
         self.add("ttsp_max_ms", ms(stats.time_to_safepoint_ns.max() as f64));
     }
 

@@ -30,7 +30,7 @@ fn verified<L: Workload + Args>(arguments: &str, stress: Option<u32>) -> u64 {
         sizing: Sizing::Fixed,
         verify: true,
         stress,
-        ..options.heap().unwrap()
+        ..options.heap()
     };
     let heap = Heap::new(L::MODEL, heap_options).unwrap();
     let outcome = work(&heap, &workload, &options).unwrap();
