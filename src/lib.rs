@@ -29,3 +29,8 @@ pub use mutator::{
     TimeToSafepoint,
 };
 pub use object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

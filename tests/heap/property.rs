@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use strandline::dirty::BackendKind;
-use strandline::{Sizing, StackScan};
+use strandline::{Mode, Sizing, StackScan};
 
 use crate::reference::{Setup, run, run_bytes};
 
@@ -13,6 +13,7 @@ fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup>
     (limit, sizing, 1_usize..=2).prop_map(move |(limit, sizing, markers)| Setup {
         limit,
         sizing,
+        mode: Mode::Stopped,
         markers,
         stress: None,
         tracker,
@@ -46,6 +47,17 @@ fn precise_programs_keep_exactly_what_they_reach() {
 fn conservative_programs_keep_what_they_reach() {
     for tracker in TRACKERS {
         check(setups(tracker, StackScan::Conservative), 4, 300);
+    }
+}
+
+/// Without barriers, so not on cards.
+#[test]
+fn concurrent_cycles_keep_exactly_what_is_reached() {
+    for tracker in [BackendKind::Uffd, BackendKind::Mprotect, BackendKind::AllDirty] {
+        for scan in [StackScan::None, StackScan::Conservative] {
+            let concurrent = |setup| Setup { mode: Mode::Concurrent, ..setup };
+            check(setups(tracker, scan).prop_map(concurrent), 8, 300);
+        }
     }
 }
 

@@ -14,7 +14,9 @@ pub(crate) mod shapes;
 use std::collections::HashSet;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
-use strandline::{Heap, HeapOptions, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan};
+use strandline::{
+    Heap, HeapOptions, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan,
+};
 
 use nodes::{Graph, Id, Reference, bytes_of};
 use program::{Code, Operation, Path, Place, Shape};
@@ -26,6 +28,7 @@ use shapes::Shapes;
 pub(crate) struct Setup {
     pub(crate) limit: usize,
     pub(crate) sizing: Sizing,
+    pub(crate) mode: Mode,
     pub(crate) markers: usize,
     pub(crate) stress: Option<u32>,
     pub(crate) tracker: BackendKind,
@@ -38,6 +41,7 @@ impl Setup {
         HeapOptions {
             limit: self.limit,
             sizing: self.sizing,
+            mode: self.mode,
             markers: self.markers,
             stress: self.stress,
             tracker: TrackerOptions {
@@ -70,6 +74,7 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
     let setup = Setup {
         limit: if stress.is_some() { 8 << 20 } else { [8 << 20, 13 << 20, 48 << 20][pick(0, 3)] },
         sizing: [Sizing::Balanced, Sizing::Fixed][pick(1, 2)],
+        mode: Mode::Stopped,
         markers: 1 + pick(2, 2),
         stress,
         tracker: trackers[pick(5, 4)],
