@@ -19,6 +19,8 @@
 //! An External object is marked and not traced: what it owns outside the heap may be freed at this
 //! moment. The next stop finds what it refers to, and the last stop looks at all of them.
 
+mod trace;
+
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
@@ -27,12 +29,10 @@ use std::time::Instant;
 use super::heap::Shared;
 use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
-use super::rules::{Moment, Rule, Rules};
+use super::rules::Rules;
 use crate::dirty::PageSet;
-use crate::heap::{Age, Bitmap, Content, LargeObject, Memory};
-use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
-use crate::os::{PageRange, page_size};
-use crate::sync::process::atomic::{Ordering, fence};
+use crate::heap::{Bitmap, Content, LargeObject, Memory};
+use crate::object::{Kind, ObjectModel, ObjectRef};
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -303,124 +303,6 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             Content::Unused => unreachable!("{reference:#x} is a reference into unused memory"),
         }
     }
-
-    /// Traces a marked small object when it is in the cache.
-    pub(super) fn trace_soon(&mut self, address: usize) {
-        prefetch(address);
-        if let Some(oldest) = self.to_trace.push(address) {
-            self.trace_small(oldest);
-        }
-    }
-
-    fn trace_small(&mut self, address: usize) {
-        let (marking, object) = (self.marking, ObjectRef::at(address));
-        let metadata = &marking.memory.metadata;
-        match metadata.content(metadata.geometry.block(address)) {
-            Content::Small(Kind::Conservative) => {
-                self.trace_words(address..address + metadata.small_size(address));
-            }
-            // The last stop looks at every object of this kind.
-            Content::Small(Kind::External) if self.run.when == When::Running => {}
-            _ => {
-                // SAFETY: a marked object of this heap with slots of its own.
-                unsafe { marking.model.trace(object, &mut Pusher { marker: self }) };
-            }
-        }
-    }
-
-    fn begin_large(&mut self, address: usize) {
-        let object = self.marking.memory.large_object(address);
-        if object.kind.has_slots() {
-            self.parts.push((object, 0..object.bytes));
-        }
-    }
-
-    /// Traces the first part of `part` and puts the rest back, or gives it away.
-    fn trace_part(&mut self, object: LargeObject, part: Range<usize>) {
-        let now = part.start..part.end.min(part.start + PART);
-        if now.end < part.end {
-            let rest = now.end..part.end;
-            if self.run.pool.is_wanted() {
-                let middle = rest.start + (rest.len() / 2).next_multiple_of(PART).min(rest.len());
-                self.run.pool.give(Packet::Part(object, middle..rest.end));
-                self.parts.push((object, rest.start..middle));
-            } else {
-                self.parts.push((object, rest));
-            }
-        }
-        self.trace_large(object, now);
-    }
-
-    /// Traces the slots of a marked large object at some offsets.
-    pub(super) fn trace_large(&mut self, object: LargeObject, part: Range<usize>) {
-        if object.kind == Kind::External && self.run.when == When::Running {
-            return;
-        }
-        if object.kind == Kind::Conservative {
-            self.trace_words(object.start + part.start..object.start + part.end);
-            return;
-        }
-        let (marking, reference) = (self.marking, ObjectRef::at(object.start));
-        // SAFETY: a marked object of this heap with slots of its own.
-        unsafe { marking.model.trace_part(reference, part, &mut Pusher { marker: self }) };
-    }
-
-    /// Traces words that may be anything.
-    fn trace_words(&mut self, addresses: Range<usize>) {
-        let memory = self.marking.memory;
-        for address in addresses.step_by(size_of::<usize>()) {
-            // SAFETY: a word of an object of this heap.
-            let slot = unsafe { Slot::at_address(address) };
-            let word = slot.load();
-            if !memory.metadata.geometry.contains(word) || !self.wants_word(word, slot) {
-                continue;
-            }
-            self.marking.rules.reached(Moment::Resolving);
-            // The block may have been handed out since it was asked for its age, and what is there
-            // now may be half made: the age is asked again.
-            let object = memory.resolve(word);
-            fence(Ordering::Acquire);
-            if let Some(object) = object
-                && self.wants_word(word, slot)
-            {
-                self.stack.push(object.address());
-            }
-        }
-    }
-
-    /// Whether an object at `address` is to be marked, if it is not yet. If it cannot be looked at
-    /// now, the page of the slot that refers to it is owed.
-    #[inline]
-    fn wants(&self, address: usize, slot: Slot) -> bool {
-        let metadata = &self.marking.memory.metadata;
-        match metadata.age(metadata.geometry.block(address)) {
-            Age::Old => self.marking.scope == Scope::Full,
-            Age::Young => true,
-            Age::Owned => {
-                self.owe(slot);
-                false
-            }
-        }
-    }
-
-    /// As [`wants`](Self::wants), for a word that may be anything: what it resolves to in an owned
-    /// block may be half made.
-    fn wants_word(&self, word: usize, slot: Slot) -> bool {
-        self.wants(word, slot) || !self.marking.rules.holds(Rule::RetiredOnly)
-    }
-
-    #[cold]
-    fn owe(&self, slot: Slot) {
-        if !self.marking.rules.holds(Rule::OweSkipped) {
-            return;
-        }
-        let page = slot.address() & !(page_size() - 1);
-        let page = PageRange::new(page, page + page_size()).expect("a page is whole");
-        // A slot outside the heap is a root's, and roots are looked at again in every stop.
-        if self.marking.owed.span().covers(page) {
-            self.marking.owed.insert(page);
-        }
-    }
 }
 
 impl<M> Drop for Marker<'_, '_, M> {
@@ -428,24 +310,6 @@ impl<M> Drop for Marker<'_, '_, M> {
         if std::thread::panicking() {
             // The others would wait for this marker for ever.
             self.run.pool.close();
-        }
-    }
-}
-
-/// Puts what slots refer to onto a marker's stack.
-struct Pusher<'m, 'r, 'a, M> {
-    marker: &'m mut Marker<'r, 'a, M>,
-}
-
-impl<M: ObjectModel> SlotVisitor for Pusher<'_, '_, '_, M> {
-    #[inline]
-    fn visit(&mut self, slot: Slot) {
-        let marking = self.marker.marking;
-        if let Some(object) = marking.model.decode(slot.load())
-            && marking.memory.metadata.geometry.contains(object.address())
-            && self.marker.wants(object.address(), slot)
-        {
-            self.marker.stack.push(object.address());
         }
     }
 }

@@ -1,0 +1,148 @@
+//! Which blocks have protected pages, and which memory a scan is about.
+
+use super::Pool;
+use crate::dirty::Tracker;
+use crate::heap::chunks::{NoChunk, Use, Watch};
+use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK};
+use crate::heap::metadata::{Age, Content, Metadata};
+use crate::object::Kind;
+use crate::os::PageRange;
+
+/// What of a heap's memory is watched.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// Memory that no mutator is allocating in.
+    pub(crate) quiet: Vec<PageRange>,
+    /// Blocks that mutators own.
+    pub(crate) owned: Vec<PageRange>,
+}
+
+impl Watched {
+    /// Has `range` treated as owned.
+    pub(crate) fn leave_out(&mut self, range: PageRange) {
+        let (mut quiet, mut owned) = (Vec::new(), Vec::new());
+        for part in self.quiet.drain(..) {
+            let Some(common) = part.intersection(range) else {
+                quiet.push(part);
+                continue;
+            };
+            owned.push(common);
+            quiet.extend(PageRange::new(part.start(), common.start()));
+            quiet.extend(PageRange::new(common.end(), part.end()));
+        }
+        self.quiet = quiet;
+        self.owned.append(&mut owned);
+    }
+}
+
+/// Adds the block at `start` to ranges in address order.
+fn append(ranges: &mut Vec<PageRange>, start: usize) {
+    let first = match ranges.last() {
+        Some(last) if last.end() == start => ranges.pop().map_or(start, PageRange::start),
+        _ => start,
+    };
+    ranges.push(PageRange::new(first, start + BLOCK).expect("blocks are whole pages"));
+}
+
+/// The blocks that a range has pages in.
+fn blocks_of(range: PageRange, metadata: &Metadata) -> std::ops::RangeInclusive<usize> {
+    metadata.geometry.block(range.start())..=metadata.geometry.block(range.end() - 1)
+}
+
+pub(super) fn set_ages(range: PageRange, age: Age, metadata: &Metadata) {
+    blocks_of(range, metadata).for_each(|block| metadata.set_age(block, age));
+}
+
+/// A mask of the lowest `count` bits.
+fn ones(count: usize) -> u32 {
+    if count >= u32::BITS as usize { !0 } else { (1 << count) - 1 }
+}
+
+impl Pool {
+    /// Before a block is handed out: makes its pages writable in one call, and with them those of
+    /// the free blocks around it, which will be next.
+    pub(super) fn disarm(
+        &mut self,
+        block: usize,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let (number, index) = (block / BLOCKS_PER_CHUNK, block % BLOCKS_PER_CHUNK);
+        let chunk = self.chunks.get_mut(number);
+        if chunk.armed >> index & 1 == 0 {
+            return Ok(());
+        }
+        let candidates = chunk.armed & (chunk.free | 1 << index);
+        let below = (candidates << (u32::BITS as usize - 1 - index)).leading_ones() as usize;
+        let above = (candidates >> index).trailing_ones() as usize;
+        let (first, count) = (index + 1 - below, below + above - 1);
+        let start = metadata.geometry.block_address(number * BLOCKS_PER_CHUNK + first);
+        let range = PageRange::new(start, start + count * BLOCK).expect("blocks are whole pages");
+        tracker.unprotect(range)?;
+        chunk.armed &= !(ones(count) << first);
+        Ok(())
+    }
+
+    /// The addresses of all watched memory that has been in use, but for blocks that a mutator owns,
+    /// as maximal ranges; and these blocks. With `arm` the former counts as protected from now on.
+    pub(crate) fn watched(&mut self, arm: bool, metadata: &Metadata) -> Watched {
+        let mut watched = Watched::default();
+        let chunks: Vec<_> = self.chunks.in_use().collect();
+        for (number, state) in chunks {
+            if !matches!(state, Use::Blocks(Watch::Watched) | Use::Large(Watch::Watched)) {
+                continue;
+            }
+            let chunk = self.chunks.get_mut(number);
+            for index in 0..BLOCKS_PER_CHUNK {
+                let block = number * BLOCKS_PER_CHUNK + index;
+                let bit = 1 << index;
+                if chunk.zero & bit != 0 {
+                    continue;
+                }
+                let start = metadata.geometry.block_address(block);
+                if metadata.age(block) == Age::Owned {
+                    append(&mut watched.owned, start);
+                } else {
+                    append(&mut watched.quiet, start);
+                    chunk.armed |= if arm { bit } else { 0 };
+                }
+            }
+        }
+        watched
+    }
+
+    /// Makes what mutators own young. They have retired their buffers, and the world is stopped.
+    pub(crate) fn retire(&mut self, metadata: &Metadata) {
+        for &block in &self.young {
+            metadata.set_age(block, Age::Young);
+        }
+        for range in &self.young_large {
+            set_ages(*range, Age::Young, metadata);
+        }
+    }
+
+    /// The blocks of small objects that are External.
+    pub(crate) fn external_blocks(&self, metadata: &Metadata) -> Vec<usize> {
+        let chunks = self.chunks.in_use().map(|(chunk, _)| chunk);
+        let blocks =
+            chunks.flat_map(|chunk| chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK);
+        let external = Content::Small(Kind::External);
+        blocks.filter(|&block| metadata.content(block) == external).collect()
+    }
+
+    pub(super) fn disarm_large(
+        &mut self,
+        range: PageRange,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        let mut blocks = blocks_of(range, metadata);
+        let armed = |block: usize| {
+            self.chunks.get(block / BLOCKS_PER_CHUNK).armed >> (block % BLOCKS_PER_CHUNK) & 1 == 1
+        };
+        if blocks.any(armed) {
+            tracker.unprotect(range)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Sweeping: from metadata alone, by whoever needs room, and in the background.
+
+use std::ops::Range;
+
+use super::arming::set_ages;
+use super::{Pool, watch};
+use crate::heap::chunks::{Use, Watch};
+use crate::heap::geometry::{
+    BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, WORDS_PER_BLOCK,
+};
+use crate::heap::large::LargeObject;
+use crate::heap::metadata::{Age, Content, Metadata};
+use crate::object::Kind;
+use crate::os::page_size;
+
+impl Pool {
+    /// Sweeps what is left of the blocks of a kind.
+    pub(super) fn sweep_all_of(&mut self, kind: Kind, metadata: &Metadata) {
+        while let Some(block) = self.unswept[kind as usize].pop() {
+            self.sweep(block, metadata);
+        }
+    }
+
+    /// Sweeps everything that is left. Returns whether anything was.
+    pub(super) fn sweep_all(&mut self, metadata: &Metadata) -> bool {
+        let unswept = self.large_unswept || self.unswept.iter().any(|blocks| !blocks.is_empty());
+        self.sweep_large(metadata);
+        Kind::ALL.into_iter().for_each(|kind| self.sweep_all_of(kind, metadata));
+        unswept
+    }
+
+    /// After a collection has marked: what it looked at is to be swept, which is every block after
+    /// a full one, and the young blocks otherwise. All blocks are old from now on. The world is
+    /// stopped and no block is owned.
+    pub(crate) fn begin_sweep(&mut self, full: bool, metadata: &Metadata) {
+        self.large_unswept = true;
+        let young = std::mem::take(&mut self.young);
+        for &block in &young {
+            metadata.set_age(block, Age::Old);
+        }
+        for range in std::mem::take(&mut self.young_large) {
+            set_ages(range, Age::Old, metadata);
+        }
+        if !full {
+            young.into_iter().for_each(|block| self.list_unswept(block, metadata));
+            return;
+        }
+        self.partial = Default::default();
+        let chunks: Vec<_> = self.chunks.in_use().collect();
+        for (chunk, state) in chunks {
+            self.stale_marks.push(chunk);
+            if !matches!(state, Use::Blocks(_)) {
+                continue;
+            }
+            let free = self.chunks.get(chunk).free;
+            for index in (0..BLOCKS_PER_CHUNK).filter(|index| free >> index & 1 == 0) {
+                self.list_unswept(chunk * BLOCKS_PER_CHUNK + index, metadata);
+            }
+        }
+    }
+
+    fn list_unswept(&mut self, block: usize, metadata: &Metadata) {
+        if let Content::Small(kind) = metadata.content(block) {
+            self.unswept[kind as usize].push(block);
+        }
+    }
+
+    /// Sweeps up to `count` blocks and clears as many chunks' old marks. Returns whether everything
+    /// is swept and the next marks are clear.
+    pub(crate) fn sweep_some(&mut self, count: usize, metadata: &Metadata) -> bool {
+        self.sweep_large(metadata);
+        for _ in 0..count {
+            if let Some(chunk) = self.stale_marks.pop() {
+                let first = chunk * BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
+                let words = first..first + BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
+                metadata.next_marks().clear_words(words);
+            }
+            if let Some(block) = self.unswept.iter_mut().find_map(Vec::pop) {
+                self.sweep(block, metadata);
+            }
+        }
+        self.stale_marks.is_empty() && self.unswept.iter().all(Vec::is_empty)
+    }
+
+    /// Bytes that objects occupy, once everything is swept.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.live_granules * GRANULE + self.large.bytes()
+    }
+
+    pub(super) fn sweep(&mut self, block: usize, metadata: &Metadata) {
+        let Content::Small(kind) = metadata.content(block) else {
+            unreachable!("only blocks of small objects are listed as unswept")
+        };
+        let occupied = metadata.sweep(block).count();
+        let before = std::mem::replace(&mut self.survivors[block], occupied as u16);
+        self.live_granules = self.live_granules + occupied - usize::from(before);
+        if occupied == 0 {
+            self.release_block(block, watch(kind), metadata);
+        } else if occupied < GRANULES_PER_BLOCK - GRANULES_PER_BLOCK / 16 {
+            let fullness = occupied * 4 / GRANULES_PER_BLOCK;
+            self.partial[kind as usize][fullness].push(block);
+        }
+    }
+
+    fn release_block(&mut self, block: usize, watch: Watch, metadata: &Metadata) {
+        metadata.set_content(block, Content::Unused);
+        let number = block / BLOCKS_PER_CHUNK;
+        let chunk = self.chunks.get_mut(number);
+        chunk.free |= 1 << (block % BLOCKS_PER_CHUNK);
+        let empty = chunk.free == !0;
+        let filling = &mut self.filling[watch as usize];
+        if empty {
+            // Also the one that is being filled: it may be all that another use lacks.
+            filling.take_if(|filling| *filling == number);
+            self.open[watch as usize].remove(&number);
+            self.chunks.release(number);
+        } else if *filling != Some(number) {
+            self.open[watch as usize].insert(number);
+        }
+    }
+
+    pub(super) fn sweep_large(&mut self, metadata: &Metadata) {
+        if !std::mem::take(&mut self.large_unswept) {
+            return;
+        }
+        let marks = metadata.current_marks();
+        let granule = |object: &LargeObject| metadata.geometry.granule(object.start);
+        let dead: Vec<_> =
+            self.large.objects().filter(|object| !marks.get(granule(object))).collect();
+        for object in dead {
+            metadata.starts.clear_owned(granule(&object));
+            let pages = object.bytes.next_multiple_of(page_size());
+            if let Some(free) = self.large.free(watch(object.kind), object, pages) {
+                self.release_large(free, metadata);
+            }
+        }
+    }
+
+    /// Ends the use of chunks of the large-object space, given by their addresses.
+    pub(super) fn release_large(&mut self, addresses: Range<usize>, metadata: &Metadata) {
+        for address in addresses.step_by(CHUNK) {
+            let chunk = metadata.geometry.chunk(address);
+            for block in chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK {
+                metadata.set_content(block, Content::Unused);
+            }
+            self.chunks.release(chunk);
+        }
+    }
+}
