@@ -103,6 +103,23 @@ impl Occupied {
         }
     }
 
+    /// The binary logarithm, rounded down, of the granules of the largest hole.
+    ///
+    /// A run of `2n` free granules begins where one of `n` begins and another `n` further on: for
+    /// all granules of a word at once, and a dozen times at most.
+    pub(crate) fn largest_hole_log2(&self) -> Option<usize> {
+        let mut runs = self.0.map(|word| !word);
+        let mut log2 = None;
+        while runs.iter().any(|&word| word != 0) {
+            log2 = Some(log2.map_or(0, |log2| log2 + 1));
+            let distance = 1 << log2.unwrap_or(0);
+            for index in 0..WORDS_PER_BLOCK {
+                runs[index] &= bits_from(&runs, index * 64 + distance);
+            }
+        }
+        log2
+    }
+
     /// The first granule at or after `from` that is occupied, or free.
     fn next(&self, from: usize, occupied: bool) -> Option<usize> {
         let flip = if occupied { 0 } else { !0 };
@@ -116,6 +133,13 @@ impl Occupied {
         }
         None
     }
+}
+
+/// 64 bits from bit `from` on; there are zeros behind the last word.
+fn bits_from(words: &[u64; WORDS_PER_BLOCK], from: usize) -> u64 {
+    let word = |index: usize| words.get(index).copied().unwrap_or(0);
+    let (low, shift) = (word(from / 64) >> (from % 64), from % 64);
+    if shift == 0 { low } else { low | word(from / 64 + 1) << (64 - shift) }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -200,6 +224,10 @@ mod tests {
                 next = start + length;
             }
             prop_assert_eq!(holes, expected);
+            let largest = std::iter::successors(Some(1), |length| Some(length * 2))
+                .take_while(|&length| occupied.hole(0, length).is_some())
+                .count();
+            prop_assert_eq!(occupied.largest_hole_log2(), largest.checked_sub(1));
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use arming::Watched;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
-use super::geometry::BLOCKS_PER_CHUNK;
+use super::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK};
 use super::large::LargeSpace;
 use super::metadata::{Age, Content, Metadata};
 use crate::dirty::Tracker;
@@ -43,6 +43,17 @@ pub(crate) struct Grant {
     pub(crate) smallest_hole: usize,
 }
 
+impl Grant {
+    fn partial(block: usize, class: usize, metadata: &Metadata) -> Self {
+        Self {
+            block,
+            occupied: Some(Box::new(metadata.occupied(block))),
+            zero: false,
+            smallest_hole: SMALL_HOLE.min(1 << class),
+        }
+    }
+}
+
 /// How many chunks may be committed for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -55,8 +66,13 @@ pub(crate) enum Room {
 /// Holes of fewer granules are not worth the search, as long as there are others.
 const SMALL_HOLE: usize = 4;
 
-/// Swept blocks with room, by how full they are: the emptiest first.
-type Partial = [Vec<usize>; 4];
+/// Swept blocks with room, by the binary logarithm of the granules of their largest hole.
+type Partial = [Vec<usize>; HOLE_CLASSES];
+
+const HOLE_CLASSES: usize = GRANULES_PER_BLOCK.ilog2() as usize + 1;
+
+/// Blocks that are looked at for a hole that may or may not be there.
+const PROBES: usize = 64;
 
 /// Blocks to sweep for one that is wanted, before looking elsewhere.
 const SWEEPS_PER_TAKE: usize = 16;
@@ -208,27 +224,22 @@ impl Pool {
         Grant { block, occupied: None, zero, smallest_hole: SMALL_HOLE }
     }
 
-    /// The emptiest block of the kind that has a hole of `granules`; one with a hole that is worth
-    /// the search, if there is any.
+    /// A block of the kind that has a hole of `granules`, with the largest holes that there are.
     fn grant_partial(&mut self, kind: Kind, granules: usize, metadata: &Metadata) -> Option<Grant> {
         self.sweep_all_of(kind, metadata);
-        self.partial_with(kind, granules.max(SMALL_HOLE), metadata)
-            .or_else(|| self.partial_with(kind, granules, metadata))
-    }
-
-    fn partial_with(&mut self, kind: Kind, granules: usize, metadata: &Metadata) -> Option<Grant> {
-        for blocks in &mut self.partial[kind as usize] {
-            for index in (0..blocks.len()).rev() {
-                let occupied = metadata.occupied(blocks[index]);
-                if occupied.hole(0, granules).is_some() {
-                    let block = blocks.swap_remove(index);
-                    let (occupied, zero) = (Some(Box::new(occupied)), false);
-                    let smallest_hole = granules.min(SMALL_HOLE);
-                    return Some(Grant { block, occupied, zero, smallest_hole });
-                }
+        let lists = &mut self.partial[kind as usize];
+        let fits_all = granules.next_power_of_two().ilog2() as usize;
+        for class in (fits_all..HOLE_CLASSES).rev() {
+            if let Some(block) = lists[class].pop() {
+                return Some(Grant::partial(block, class, metadata));
             }
         }
-        None
+        // Some of the class below may have one, too.
+        let class = granules.ilog2() as usize;
+        let blocks = &mut lists[class];
+        let fits = |&index: &usize| metadata.occupied(blocks[index]).hole(0, granules).is_some();
+        let index = (0..blocks.len()).rev().take(PROBES).find(fits)?;
+        Some(Grant::partial(blocks.swap_remove(index), class, metadata))
     }
 }
 

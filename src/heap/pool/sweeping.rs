@@ -91,14 +91,15 @@ impl Pool {
         let Content::Small(kind) = metadata.content(block) else {
             unreachable!("only blocks of small objects are listed as unswept")
         };
-        let occupied = metadata.sweep(block).count();
+        let holes = metadata.sweep(block);
+        let occupied = holes.count();
         let before = std::mem::replace(&mut self.survivors[block], occupied as u16);
         self.live_granules = self.live_granules + occupied - usize::from(before);
         if occupied == 0 {
             self.release_block(block, watch(kind), metadata);
         } else if occupied < GRANULES_PER_BLOCK - GRANULES_PER_BLOCK / 16 {
-            let fullness = occupied * 4 / GRANULES_PER_BLOCK;
-            self.partial[kind as usize][fullness].push(block);
+            let class = holes.largest_hole_log2().expect("not all of it is occupied");
+            self.partial[kind as usize][class].push(block);
         }
     }
 
