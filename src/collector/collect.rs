@@ -159,6 +159,12 @@ impl<M: ObjectModel> Shared<M> {
         }
     }
 
+    /// The object of this heap that a slot refers to, if any.
+    pub(super) fn referent(&self, slot: Slot) -> Option<ObjectRef> {
+        let object = self.model.decode(slot.load())?;
+        self.memory.metadata.geometry.contains(object.address()).then_some(object)
+    }
+
     /// Passes every object that a root refers to to `visit`.
     pub(super) fn find_roots(&self, stop: &Stop<'_>, visit: &mut dyn FnMut(ObjectRef)) {
         self.roots.handles(&mut *visit);
@@ -184,9 +190,7 @@ pub(super) struct RootSlots<'a, M> {
 
 impl<M: ObjectModel> SlotVisitor for RootSlots<'_, M> {
     fn visit(&mut self, slot: Slot) {
-        if let Some(object) = self.shared.model.decode(slot.load())
-            && self.shared.memory.metadata.geometry.contains(object.address())
-        {
+        if let Some(object) = self.shared.referent(slot) {
             (self.visit)(object);
         }
     }

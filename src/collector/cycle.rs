@@ -200,7 +200,7 @@ impl<M: ObjectModel> Run<'_, M> {
             }
             ledger.take(rules, |pages| marker.rescan(pages));
         });
-        let nothing_left = ledger.len() == 0 && self.marking.is_done();
+        let nothing_left = ledger.is_empty() && self.marking.is_done();
         let complete = nothing_left || !rules.holds(Rule::NothingLeft);
         if complete {
             self.finish(stop, cycle);

@@ -33,9 +33,9 @@ impl Ledger {
         &self.owed
     }
 
-    /// How many pages are owed.
-    pub(super) fn len(&self) -> usize {
-        self.owed.len()
+    /// Whether no page is owed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.owed.is_empty()
     }
 
     /// Consumes what was written (GET + WP); the pages are clean from now on. Returns how many

@@ -82,9 +82,7 @@ impl<M: ObjectModel> SimpleMarker<'_, M> {
 
 impl<M: ObjectModel> SlotVisitor for SimpleMarker<'_, M> {
     fn visit(&mut self, slot: Slot) {
-        if let Some(object) = self.shared.model.decode(slot.load())
-            && self.shared.memory.metadata.geometry.contains(object.address())
-        {
+        if let Some(object) = self.shared.referent(slot) {
             self.push(object);
         }
     }
