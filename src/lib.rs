@@ -21,8 +21,8 @@ pub mod os;
 mod sync;
 
 pub use collector::{
-    Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
-    Mode, OptionError, Sizing,
+    CycleReport, Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE,
+    MAX_HEAP_VARIABLE, Mode, OptionError, Scope, Sizing, StopPurpose, StopReport,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,

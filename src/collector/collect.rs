@@ -2,25 +2,30 @@
 
 use std::time::{Duration, Instant};
 
-use super::heap::{Cycle, Shared, Unobserved};
+use super::heap::{Cycle, Shared};
 use super::mark::{Marking, Scope, When};
+use super::pacing::Charge;
+use super::report::{CycleReport, Laps, StopPurpose, StopReport};
 use super::requests::Answer;
 use super::verify::verify;
-use crate::mutator::{Cause, CollectOnDemand, Local, Stopped, words};
+use crate::mutator::{Cause, CollectOnDemand, Local, MoreRoom, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
 
-/// The stopped world, and since when.
+/// The stopped world, and how long what took there.
 pub(super) struct Stop<'a> {
     pub(super) world: Stopped<'a, Local>,
-    start: Instant,
+    pub(super) laps: Laps,
 }
+
+/// How long a mutator that waits for the end of a cycle helps with it at a time.
+const TURN: Duration = Duration::from_millis(1);
 
 impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn collect(&self, cause: Cause, seen: u64) {
         if self.concurrent {
-            match self.requests.ask(cause, self.is_late()) {
-                Answer::Waited(waited) => return self.record_stall(cause, waited),
+            match self.wait_for_cycle(cause) {
+                Answer::Served => return,
                 Answer::Failed(message) => panic!("the collector has stopped: {message}"),
                 Answer::ShutDown => {}
             }
@@ -32,7 +37,7 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         // Everything is swept before the marks are replaced. That also tells how large the heap
         // should be, which may be larger than was thought when the collection was asked for.
         self.finish_sweep(&mut cycle);
-        if cause == Cause::Allocation && !self.is_time() {
+        if cause == Cause::Allocation && !self.pacer.is_time() {
             return;
         }
         self.collect_stopped(&mut cycle, cause);
@@ -42,9 +47,23 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         self.collections.load(Ordering::Acquire)
     }
 
-    fn charge(&self, bytes: usize) -> bool {
-        self.allocated.fetch_add(bytes, Ordering::Relaxed);
-        self.is_time()
+    fn charge(&self, bytes: usize) -> MoreRoom {
+        match self.pacer.charge(bytes) {
+            Charge::GoOn => MoreRoom::Granted,
+            Charge::Collect => MoreRoom::Collect,
+            Charge::Assist(time) => MoreRoom::Assist(time),
+        }
+    }
+
+    fn assist(&self, time: Duration) {
+        let start = Instant::now();
+        if self.crew.assist(start + time) {
+            self.lock_recorder().stalled(start.elapsed());
+        }
+    }
+
+    fn is_marking(&self) -> bool {
+        self.pacer.is_running()
     }
 
     fn stress(&self) -> Option<bool> {
@@ -54,91 +73,89 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
 }
 
 impl<M: ObjectModel> Shared<M> {
-    fn record_stall(&self, cause: Cause, waited: Duration) {
-        let stall = matches!(cause, Cause::Allocation | Cause::Exhaustion | Cause::LastResort);
-        if stall && !waited.is_zero() {
-            self.lock_recorder().stalled(waited);
+    /// Asks for what `cause` needs, and helps with the cycle until that is done.
+    fn wait_for_cycle(&self, cause: Cause) -> Answer {
+        let start = Instant::now();
+        let wish = self.requests.ask(cause);
+        let answer = loop {
+            if let Some(answer) = self.requests.answer(wish) {
+                break answer;
+            }
+            // Nobody to help: between two runs of the markers, or before the first.
+            if !self.crew.assist(Instant::now() + TURN) {
+                self.requests.wait(wish, TURN / 4);
+            }
+        };
+        let stall = matches!(cause, Cause::Exhaustion | Cause::LastResort);
+        if stall && answer == Answer::Served {
+            self.lock_recorder().stalled(start.elapsed());
         }
-    }
-
-    /// Whether so much was allocated during a cycle that mutators have to wait for its end.
-    fn is_late(&self) -> bool {
-        self.allocated.load(Ordering::Relaxed) / 2 > self.trigger.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_time(&self) -> bool {
-        self.allocated.load(Ordering::Relaxed) > self.trigger.load(Ordering::Relaxed)
+        answer
     }
 
     /// Collects the whole heap in one stop.
     pub(super) fn collect_stopped(&self, cycle: &mut Cycle, cause: Cause) {
-        let start = Instant::now();
-        let stop = self.stop();
+        let mut report = CycleReport::new(Scope::Full, cause);
+        let mut stop = self.stop(StopPurpose::Collection);
+        self.pacer.cycle_begins();
         let marks = self.memory.metadata.next_marks();
         let marking = Marking::new(self, Scope::Full, marks);
-        let live = marking.run(self.options.markers, When::Stopped(None), |marker| {
-            self.find_roots(&stop, &mut |root| marker.push(root));
+        let helpers = self.options.markers - 1;
+        let tally = marking.run(helpers, When::Stopped(None), &|_| (), |marker| {
+            self.find_roots(&stop.world, &mut |root| marker.push(root));
+            stop.laps.lap(|report| &mut report.roots);
         });
+        stop.laps.lap(|report| &mut report.drain);
         if self.options.verify {
-            verify(self, &stop, marks, true);
+            verify(self, &stop.world, marks, true);
         }
         self.memory.metadata.flip_marks();
         self.begin_sweep(Scope::Full);
-        self.end_collection();
-        self.resume(stop);
-        self.record_cycle(cycle, Scope::Full, cause, live, start.elapsed());
+        report.number = self.end_collection();
+        report.allocated_bytes = self.pacer.cycle_ends();
+        stop.laps.lap(|report| &mut report.finish);
+        let stop = self.resume(stop);
+        report.add(tally);
+        report.time = stop.total;
+        report.stops.push(stop);
+        self.record_cycle(cycle, report);
     }
 
     /// Counts the collection, before any thread goes on: one that asks for a collection then must
     /// not be content with this one, which has not seen what that thread does in between.
-    pub(super) fn end_collection(&self) {
-        self.collections.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn end_collection(&self) -> u64 {
+        self.collections.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// Stops the world and retires every allocation buffer.
-    pub(super) fn stop(&self) -> Stop<'_> {
-        let start = Instant::now();
+    pub(super) fn stop(&self, purpose: StopPurpose) -> Stop<'_> {
+        let mut laps = Laps::start(purpose);
         let world = self.world.stop();
+        laps.stopped(&world.time_to_safepoint);
         for thread in &world.threads {
             // SAFETY: the thread is parked until the world is resumed.
             unsafe { thread.local.retire(&self.memory.metadata) };
         }
         self.memory.pool().retire(&self.memory.metadata);
-        Stop { world, start }
+        Stop { world, laps }
     }
 
     /// Lets the world go on, and takes note of how long it stood.
-    pub(super) fn resume(&self, stop: Stop<'_>) {
+    pub(super) fn resume(&self, stop: Stop<'_>) -> StopReport {
         let time_to_safepoint = stop.world.time_to_safepoint.clone();
         drop(stop.world);
-        self.lock_recorder().paused(stop.start.elapsed(), time_to_safepoint);
+        let report = stop.laps.end();
+        self.lock_recorder().paused(report.total, time_to_safepoint);
+        report
     }
 
-    pub(super) fn record_cycle(
-        &self,
-        cycle: &mut Cycle,
-        scope: Scope,
-        cause: Cause,
-        marked: usize,
-        time: Duration,
-    ) {
-        let allocated = self.allocated.swap(0, Ordering::Relaxed);
-        let since = cycle.ended.elapsed();
-        cycle.unobserved = Some(Unobserved { scope, allocated, since, collecting: time });
-        cycle.ended = Instant::now();
-        self.lock_recorder().collected(scope == Scope::Full, marked);
+    pub(super) fn record_cycle(&self, cycle: &mut Cycle, report: CycleReport) {
+        let scope = report.scope;
+        cycle.observe(&report);
         if self.options.log {
-            let stats = self.stats();
-            eprintln!(
-                "strandline: cycle {}, {scope:?} for {cause:?}: {marked} objects marked in {:.3} ms, \
-                 last pause {:.3} ms, {} of {} MiB committed",
-                self.collections(),
-                time.as_secs_f64() * 1e3,
-                stats.last_pause.as_secs_f64() * 1e3,
-                stats.committed_bytes >> 20,
-                stats.limit_bytes >> 20,
-            );
+            eprintln!("strandline: {report}");
         }
+        self.lock_recorder().collected(report);
         if scope == Scope::Full {
             self.return_idle_memory();
         }
@@ -166,7 +183,7 @@ impl<M: ObjectModel> Shared<M> {
     }
 
     /// Passes every object that a root refers to to `visit`.
-    pub(super) fn find_roots(&self, stop: &Stop<'_>, visit: &mut dyn FnMut(ObjectRef)) {
+    pub(super) fn find_roots(&self, world: &Stopped<'_, Local>, visit: &mut dyn FnMut(ObjectRef)) {
         self.roots.handles(&mut *visit);
         self.roots.sources(&mut RootSlots { shared: self, visit });
         let mut visit_word = |word| {
@@ -175,7 +192,7 @@ impl<M: ObjectModel> Shared<M> {
             }
         };
         self.roots.ranges(&mut visit_word);
-        for stack in stop.world.threads.iter().filter_map(|thread| thread.local.stack()) {
+        for stack in world.threads.iter().filter_map(|thread| thread.local.stack()) {
             // SAFETY: the frames of a thread that is parked.
             unsafe { words(stack, &mut visit_word) };
         }

@@ -5,9 +5,9 @@
 //!
 //! ```text
 //!   Roots ──▶ Trace ──▶ Preclean ──▶ Remark ──▶ (finished)
-//!               ▲          ▲  │ ▲        │
-//!               │          └──┘ └────────┘
-//!               │      still shrinking    time is up: the rest is owed, the world goes on
+//!                       │ ▲        │ ▲
+//!                       └─┘        └─┘
+//!             still shrinking     late
 //! ```
 //!
 //! - **Roots**: a stop as short as finding them; allocation buffers are retired.
@@ -15,70 +15,79 @@
 //!   one protects nothing while it traces, because an unprotected page is dirty, which is safe, and
 //!   protecting early makes the program fault all through the trace.
 //! - **Preclean**: in a stop as before, what is now allocated is retired and roots are found again;
-//!   then dirty pages are consumed and looked at, until few are left or no fewer than before.
-//! - **Remark**: a stop with a deadline. A last scan (GET alone: what is left unprotected is dirty,
-//!   which is safe), roots, owed pages, and whatever they lead to. Marking has ended when, in this
-//!   stop, nothing is owed and nothing is left to trace. If the time is up before that, the rest
-//!   goes back and the world goes on: incremental update makes the retry sound.
+//!   then dirty pages are consumed and looked at, until that is quickly done or does not get
+//!   quicker.
+//! - **Remark**: a stop with a deadline. First what is owed is looked at. When that is done in time:
+//!   a last scan (GET alone: what is left unprotected is dirty, which is safe), roots, the pages that
+//!   it found, and whatever they lead to. Marking has ended when, in this stop, nothing is owed and
+//!   nothing is left to trace.
+//!
+//! A remark that is late hands back what is left and lets the program go on: incremental update
+//! makes the retry sound. It is also the brake on a program that writes pages faster than they are
+//! looked at: what is left is looked at in further stops, each as short as the deadline, and in
+//! between the program runs too briefly to write many. From the second stop on, the last scan
+//! consumes what it finds (GET + WP), so that the next one finds only what was written since.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
-use super::mark::{Marking, Scope, When};
+use super::mark::{Marker, Marking, Scope, Tally, When};
+use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule};
 use super::verify::verify;
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
 
-/// Owed pages that a stop can look at.
-const FEW_PAGES: usize = 1000;
-
 /// Rounds of precleaning before a stop is tried.
-const ROUNDS: u32 = 6;
+const ROUNDS: u32 = 12;
 
 /// Stops that give up at the deadline; the one after these does not.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 200;
+
+/// How long the program runs between two stops of a cycle, at least.
+const GAP: Duration = Duration::from_micros(100);
+
+/// Work that is worth waking helpers for in a stop.
+const WORTH_HELP: Duration = Duration::from_micros(200);
 
 /// What a cycle does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Roots,
     Trace,
-    Preclean { round: u32, attempt: u32, before: usize },
+    Preclean { round: u32, before: Duration },
     Remark { attempt: u32 },
     Finished,
 }
 
 /// What came of a phase.
-#[derive(Debug, Clone, Copy)]
-struct Outcome {
-    /// Pages that were dirty.
-    dirty: usize,
-    /// Whether everything was marked.
-    complete: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// Looking at what was owed took so long; it is quick enough for a stop.
+    Precleaned {
+        time: Duration,
+        quick: bool,
+    },
+    /// Time was up.
+    Late,
 }
 
 impl Phase {
     /// The transitions, all of them.
     fn next(self, outcome: Outcome) -> Self {
-        match self {
-            Self::Roots => Self::Trace,
-            Self::Trace => Self::Preclean { round: 0, attempt: 0, before: usize::MAX },
-            Self::Preclean { round, attempt, before } => {
-                let few = outcome.dirty <= FEW_PAGES;
-                let no_use = outcome.dirty / 3 >= before / 4;
-                if few || no_use || round + 1 >= ROUNDS {
-                    Self::Remark { attempt }
-                } else {
-                    Self::Preclean { round: round + 1, attempt, before: outcome.dirty }
-                }
+        match (self, outcome) {
+            (Self::Roots, _) => Self::Trace,
+            (Self::Trace, _) => Self::Preclean { round: 0, before: Duration::MAX },
+            (Self::Preclean { round, before }, Outcome::Precleaned { time, quick: false })
+                if time / 3 < before / 4 && round + 1 < ROUNDS =>
+            {
+                Self::Preclean { round: round + 1, before: time }
             }
-            Self::Remark { .. } if outcome.complete => Self::Finished,
-            Self::Remark { attempt } => {
-                Self::Preclean { round: 0, attempt: attempt + 1, before: usize::MAX }
-            }
-            Self::Finished => Self::Finished,
+            (Self::Preclean { .. }, _) => Self::Remark { attempt: 0 },
+            (Self::Remark { attempt }, Outcome::Late) => Self::Remark { attempt: attempt + 1 },
+            (Self::Remark { .. } | Self::Finished, _) => Self::Finished,
         }
     }
 }
@@ -87,10 +96,11 @@ impl Phase {
 struct Run<'a, M> {
     shared: &'a Shared<M>,
     marking: Marking<'a, M>,
-    scope: Scope,
-    cause: Cause,
-    live_objects: usize,
+    report: CycleReport,
     start: Instant,
+    /// What asking for dirty pages took the last time, and looking at them.
+    scan_time: Duration,
+    trace_time: Duration,
 }
 
 impl<M: ObjectModel> Shared<M> {
@@ -101,63 +111,91 @@ impl<M: ObjectModel> Shared<M> {
             Scope::Minor => metadata.current_marks(),
             Scope::Full => metadata.next_marks(),
         };
-        let marking = Marking::new(self, scope, marks);
-        let start = Instant::now();
-        let mut run = Run { shared: self, marking, scope, cause, live_objects: 0, start };
+        let mut run = Run {
+            shared: self,
+            marking: Marking::new(self, scope, marks),
+            report: CycleReport::new(scope, cause),
+            start: Instant::now(),
+            scan_time: Duration::ZERO,
+            trace_time: Duration::ZERO,
+        };
+        self.pacer.cycle_begins();
         let mut phase = Phase::Roots;
         while phase != Phase::Finished {
-            let outcome = run.perform(phase, cycle);
+            let outcome = run.perform(phase);
             phase = phase.next(outcome);
         }
+        let Run { mut report, start, .. } = run;
+        report.time = start.elapsed();
+        self.record_cycle(cycle, report);
     }
 }
 
 impl<M: ObjectModel> Run<'_, M> {
-    fn perform(&mut self, phase: Phase, cycle: &mut Cycle) -> Outcome {
+    fn perform(&mut self, phase: Phase) -> Outcome {
         match phase {
-            Phase::Roots => {
-                self.find_roots();
-                Outcome { dirty: 0, complete: false }
-            }
+            Phase::Roots => self.find_roots(),
             Phase::Trace => {
-                let dirty = if self.scope == Scope::Minor { self.consume() } else { 0 };
+                if self.report.scope == Scope::Minor {
+                    self.consume();
+                }
                 self.trace();
-                Outcome { dirty, complete: false }
             }
             Phase::Preclean { .. } => {
                 self.find_roots();
-                let dirty = self.consume();
+                self.consume();
                 self.trace();
-                Outcome { dirty, complete: false }
+                let quick = self.trace_time <= self.shared.options.pause_target / 2;
+                return Outcome::Precleaned { time: self.trace_time, quick };
             }
-            Phase::Remark { attempt } => self.remark(attempt, cycle),
-            Phase::Finished => Outcome { dirty: 0, complete: true },
+            Phase::Remark { attempt } => return self.remark(attempt),
+            Phase::Finished => {}
         }
+        Outcome::Done
     }
 
-    fn consume(&self) -> usize {
+    fn consume(&mut self) {
         self.shared.rules.reached(Moment::Consuming);
-        self.shared.ledger.consume(&self.shared.memory, &self.shared.rules)
+        let start = Instant::now();
+        let (shared, alone) = (self.shared, (&self.shared.crew, 0));
+        let dirty = shared.ledger.consume(&shared.memory, &shared.rules, alone);
+        self.scan_time = start.elapsed();
+        self.report.rounds += 1;
+        self.report.dirty_pages += dirty;
     }
 
     /// Traces from what is owed now and what was left, while the program runs.
     fn trace(&mut self) {
-        let shared = self.shared;
-        let markers = shared.options.markers.div_ceil(2);
-        self.live_objects += self.marking.run(markers, When::Running, |marker| {
-            shared.ledger.take(&shared.rules, |pages| marker.rescan(pages));
-        });
+        let (shared, start) = (self.shared, Instant::now());
+        let helpers = shared.options.markers.div_ceil(2) - 1;
+        let tally = self.rescan(helpers, When::Running);
+        self.trace_time = start.elapsed();
+        self.report.add(tally);
         shared.rules.reached(Moment::Traced);
+    }
+
+    /// Looks at what is owed and traces from there.
+    fn rescan(&self, helpers: usize, when: When) -> Tally {
+        let rules = &self.shared.rules;
+        let slices = self.shared.ledger.slices();
+        let seed =
+            |marker: &mut Marker<'_, '_, M>| slices.take(rules, |pages| marker.rescan(pages));
+        self.marking.run(helpers, when, &seed, |first| seed(first))
     }
 
     /// Stops the world to retire the buffers and to find the roots, and for nothing else.
     fn find_roots(&mut self) {
-        let stop = self.shared.stop();
+        let mut stop = self.shared.stop(StopPurpose::Roots);
         let mut roots: Vec<ObjectRef> = Vec::new();
-        self.shared.find_roots(&stop, &mut |root| roots.push(root));
+        self.shared.find_roots(&stop.world, &mut |root| roots.push(root));
         self.find_external(&mut roots);
-        self.shared.resume(stop);
-        self.marking.add_roots(roots);
+        stop.laps.lap(|report| &mut report.roots);
+        self.resume(stop);
+        self.marking.add_roots(&roots);
+    }
+
+    fn resume(&mut self, stop: Stop<'_>) {
+        self.report.stops.push(self.shared.resume(stop));
     }
 
     /// What the marked External objects refer to: found in stops only, as roots are, so that the
@@ -178,52 +216,101 @@ impl<M: ObjectModel> Run<'_, M> {
         }
     }
 
-    fn remark(&mut self, attempt: u32, cycle: &mut Cycle) -> Outcome {
-        let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
-        rules.reached(Moment::Remarking);
-        let stop = shared.stop();
-        let deadline = (attempt < ATTEMPTS).then(|| Instant::now() + shared.options.pause_target);
-        let scan = rules.holds(Rule::LastScan);
-        let dirty = if scan { ledger.peek(&shared.memory, rules) } else { 0 };
-        if rules.holds(Rule::LookAtExternal) {
-            shared
-                .memory
-                .external_ranges()
-                .into_iter()
-                .for_each(|range| ledger.owed().insert(range));
+    fn remark(&mut self, attempt: u32) -> Outcome {
+        let (shared, target) = (self.shared, self.shared.options.pause_target);
+        shared.rules.reached(Moment::Remarking);
+        if attempt > 0 {
+            std::thread::sleep(GAP);
         }
-        // Waking helpers takes as long as a short remark does.
-        let markers = if deadline.is_some() { 1 } else { shared.options.markers };
-        self.live_objects += self.marking.run(markers, When::Stopped(deadline), |marker| {
-            if rules.holds(Rule::RootsAgain) {
-                shared.find_roots(&stop, &mut |root| marker.push(root));
-            }
-            ledger.take(rules, |pages| marker.rescan(pages));
-        });
-        let nothing_left = ledger.is_empty() && self.marking.is_done();
-        let complete = nothing_left || !rules.holds(Rule::NothingLeft);
+        let mut stop = shared.stop(StopPurpose::Slice);
+        let deadline = (attempt < ATTEMPTS).then(|| stop.laps.began() + target);
+        let complete = self.look_at_owed(&mut stop, deadline) && {
+            stop.laps.report.purpose = StopPurpose::Remark;
+            self.last_scan(&mut stop, attempt > 0);
+            let deadline = deadline.map(|deadline| deadline.max(Instant::now() + target / 2));
+            self.mark_the_rest(&mut stop, deadline)
+        };
         if complete {
-            self.finish(stop, cycle);
-        } else {
-            shared.resume(stop);
+            self.finish(stop);
+            return Outcome::Done;
         }
-        Outcome { dirty, complete }
+        self.resume(stop);
+        Outcome::Late
+    }
+
+    fn helpers_for(&self, work: Duration) -> usize {
+        if work > WORTH_HELP { self.shared.options.markers - 1 } else { 0 }
+    }
+
+    /// Looks at what is owed already. Whether all of it was, with time left for the last scan.
+    fn look_at_owed(&mut self, stop: &mut Stop<'_>, deadline: Option<Instant>) -> bool {
+        let (ledger, marking) = (&self.shared.ledger, &self.marking);
+        if ledger.is_empty() && marking.is_done() {
+            return true;
+        }
+        let helpers = self.helpers_for(self.trace_time);
+        let tally = self.rescan(helpers, When::Stopped(deadline));
+        stop.laps.lap(|report| &mut report.rescan);
+        self.report.add(tally);
+        ledger.is_empty()
+            && self.marking.is_done()
+            && deadline.is_none_or(|deadline| Instant::now() + self.scan_time / 2 < deadline)
+    }
+
+    /// The last scan, and what is not found by scans.
+    fn last_scan(&mut self, stop: &mut Stop<'_>, consume: bool) {
+        let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
+        if rules.holds(Rule::LastScan) {
+            let help = (&shared.crew, self.helpers_for(self.scan_time));
+            self.report.dirty_pages += if consume {
+                ledger.consume(&shared.memory, rules, help)
+            } else {
+                ledger.peek(&shared.memory, rules, help)
+            };
+        }
+        if rules.holds(Rule::LookAtExternal) {
+            let external = shared.memory.external_ranges();
+            external.into_iter().for_each(|range| ledger.owed().insert(range));
+        }
+        stop.laps.lap(|report| &mut report.scan);
+        self.scan_time = stop.laps.report.scan;
+    }
+
+    /// Roots, owed pages, and what both lead to. Whether everything is marked.
+    fn mark_the_rest(&mut self, stop: &mut Stop<'_>, deadline: Option<Instant>) -> bool {
+        let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
+        let slices = ledger.slices();
+        let seed =
+            |marker: &mut Marker<'_, '_, M>| slices.take(rules, |pages| marker.rescan(pages));
+        let helpers = self.helpers_for(self.trace_time);
+        let tally = self.marking.run(helpers, When::Stopped(deadline), &seed, |first| {
+            if rules.holds(Rule::RootsAgain) {
+                shared.find_roots(&stop.world, &mut |root| first.push(root));
+            }
+            stop.laps.lap(|report| &mut report.roots);
+            seed(first);
+            stop.laps.lap(|report| &mut report.rescan);
+        });
+        stop.laps.lap(|report| &mut report.drain);
+        self.report.add(tally);
+        let nothing_left = ledger.is_empty() && self.marking.is_done();
+        nothing_left || !rules.holds(Rule::NothingLeft)
     }
 
     /// Everything is marked: what is not is garbage.
-    fn finish(&mut self, stop: Stop<'_>, cycle: &mut Cycle) {
-        let shared = self.shared;
+    fn finish(&mut self, mut stop: Stop<'_>) {
+        let (shared, scope) = (self.shared, self.report.scope);
         if shared.options.verify {
-            verify(shared, &stop, self.marking.marks, false);
+            verify(shared, &stop.world, self.marking.marks, false);
         }
-        if self.scope == Scope::Full {
+        if scope == Scope::Full {
             shared.memory.metadata.flip_marks();
         }
-        shared.begin_sweep(self.scope);
-        shared.end_collection();
-        shared.resume(stop);
-        let time = self.start.elapsed();
-        shared.record_cycle(cycle, self.scope, self.cause, self.live_objects, time);
+        shared.begin_sweep(scope);
+        self.report.number = shared.end_collection();
+        self.report.allocated_bytes = shared.pacer.cycle_ends();
+        stop.laps.lap(|report| &mut report.finish);
+        self.resume(stop);
     }
 }
 
@@ -231,24 +318,24 @@ impl<M: ObjectModel> Run<'_, M> {
 mod tests {
     use super::*;
 
-    fn outcome(dirty: usize, complete: bool) -> Outcome {
-        Outcome { dirty, complete }
+    fn precleaned(ms: u64, quick: bool) -> Outcome {
+        Outcome::Precleaned { time: Duration::from_millis(ms), quick }
     }
 
     #[test]
     fn precleaning_goes_on_while_it_helps() {
-        let first = Phase::Preclean { round: 0, attempt: 0, before: usize::MAX };
-        let second = first.next(outcome(100_000, false));
-        assert_eq!(second, Phase::Preclean { round: 1, attempt: 0, before: 100_000 });
-        assert!(matches!(second.next(outcome(50_000, false)), Phase::Preclean { round: 2, .. }));
-        assert_eq!(second.next(outcome(90_000, false)), Phase::Remark { attempt: 0 });
-        assert_eq!(first.next(outcome(10, false)), Phase::Remark { attempt: 0 });
+        let first = Phase::Preclean { round: 0, before: Duration::MAX };
+        let second = first.next(precleaned(100, false));
+        assert!(matches!(second, Phase::Preclean { round: 1, .. }));
+        assert!(matches!(second.next(precleaned(50, false)), Phase::Preclean { round: 2, .. }));
+        assert_eq!(second.next(precleaned(90, false)), Phase::Remark { attempt: 0 });
+        assert_eq!(first.next(precleaned(10, true)), Phase::Remark { attempt: 0 });
     }
 
     #[test]
-    fn a_remark_that_was_late_is_tried_again_after_another_round() {
-        let again = Phase::Remark { attempt: 2 }.next(outcome(5, false));
-        assert!(matches!(again, Phase::Preclean { round: 0, attempt: 3, .. }));
-        assert_eq!(Phase::Remark { attempt: 2 }.next(outcome(5, true)), Phase::Finished);
+    fn a_remark_that_was_late_is_tried_again() {
+        let again = Phase::Remark { attempt: 2 }.next(Outcome::Late);
+        assert_eq!(again, Phase::Remark { attempt: 3 });
+        assert_eq!(Phase::Remark { attempt: 2 }.next(Outcome::Done), Phase::Finished);
     }
 }

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::crew::Crew;
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
+use super::pacing::{Pacer, Room};
+use super::report::CycleReport;
 use super::requests::Requests;
 use super::rules::Rules;
 use super::sizing::Balancer;
@@ -20,7 +23,7 @@ use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
-use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::process::{Condvar, Mutex, MutexGuard};
 
 /// Bytes that may be allocated before the first collection, and until the size of the heap is known
@@ -37,7 +40,8 @@ const FIRST_ROOM: usize = 32 << 20;
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
 pub struct Heap<M> {
     pub(super) shared: Arc<Shared<M>>,
-    sweeper: Option<JoinHandle<()>>,
+    /// The sweeper and the helpers of the crew.
+    threads: Vec<JoinHandle<()>>,
     driver: Option<JoinHandle<()>>,
 }
 
@@ -52,9 +56,9 @@ pub(super) struct Shared<M> {
     /// Held for a collection.
     pub(super) cycle: Mutex<Cycle>,
     pub(super) collections: AtomicU64,
-    /// Bytes charged since the last collection, and how many make it time for the next.
-    pub(super) allocated: AtomicUsize,
-    pub(super) trigger: AtomicUsize,
+    pub(super) pacer: Pacer,
+    /// Helps whoever runs a collection.
+    pub(super) crew: Crew,
     pub(super) stress_count: AtomicU32,
     pub(super) sweeping: Sweeping,
     /// Pages to look at again.
@@ -68,12 +72,15 @@ pub(super) struct Shared<M> {
 /// What is known from one collection to the next.
 #[derive(Debug)]
 pub(super) struct Cycle {
-    pub(super) balancer: Balancer,
-    pub(super) ended: Instant,
-    pub(super) unobserved: Option<Unobserved>,
+    balancer: Balancer,
+    ended: Instant,
+    unobserved: Option<Unobserved>,
     /// The size that the heap should have, and the live size at which the next cycle is a full one.
     target: usize,
     full_at: usize,
+    /// What the last minor cycle took, and the last full one for a byte alive.
+    minor_time: Duration,
+    full_time_per_byte: f64,
 }
 
 /// A collection that was not yet taken note of, because its live size is not known before the sweep.
@@ -85,6 +92,31 @@ pub(super) struct Unobserved {
     pub(super) since: Duration,
     /// The time that it took.
     pub(super) collecting: Duration,
+}
+
+impl Cycle {
+    /// Takes note of a cycle that has just ended.
+    pub(super) fn observe(&mut self, report: &CycleReport) {
+        self.unobserved = Some(Unobserved {
+            scope: report.scope,
+            allocated: report.allocated_bytes,
+            since: self.ended.elapsed(),
+            collecting: report.time,
+        });
+        self.ended = Instant::now();
+    }
+
+    /// How much of the heap the next cycle has to look at, with so many bytes alive.
+    fn next_scope(&self, live: usize) -> Scope {
+        if live >= self.full_at { Scope::Full } else { Scope::Minor }
+    }
+
+    fn expected_time(&self, live: usize) -> Duration {
+        match self.next_scope(live) {
+            Scope::Minor => self.minor_time,
+            Scope::Full => Duration::from_secs_f64(self.full_time_per_byte * live as f64),
+        }
+    }
 }
 
 /// Wakes the background sweeper.
@@ -148,6 +180,8 @@ impl<M: ObjectModel> Heap<M> {
             unobserved: None,
             target: initial,
             full_at: 0,
+            minor_time: Duration::ZERO,
+            full_time_per_byte: 0.0,
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
@@ -160,9 +194,9 @@ impl<M: ObjectModel> Heap<M> {
             recorder: Mutex::new(Recorder::default()),
             cycle: Mutex::new(cycle),
             collections: AtomicU64::new(0),
-            allocated: AtomicUsize::new(0),
             // Concurrent cycles begin early, so that they end before the room does.
-            trigger: AtomicUsize::new(if concurrent { initial / 2 } else { initial }),
+            pacer: Pacer::new(if concurrent { initial / 2 } else { initial }, options.limit),
+            crew: Crew::default(),
             stress_count: AtomicU32::new(0),
             sweeping: Sweeping::default(),
             ledger: Ledger::new(span),
@@ -170,8 +204,11 @@ impl<M: ObjectModel> Heap<M> {
             requests: Requests::default(),
             rules: Rules::default(),
         });
-        let mut heap = Self { shared, sweeper: None, driver: None };
-        heap.sweeper = Some(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
+        let mut heap = Self { shared, threads: Vec::new(), driver: None };
+        heap.threads.push(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
+        for _ in 1..heap.options().markers {
+            heap.threads.push(heap.spawn("strandline-mark", |shared| shared.crew.help())?);
+        }
         if concurrent {
             heap.driver = Some(heap.spawn("strandline-cycle", Shared::drive)?);
         }
@@ -254,6 +291,12 @@ impl<M: ObjectModel> Heap<M> {
         self.shared.roots.add_range(addresses)
     }
 
+    /// The reports of the last cycles, the newest last: some thousands of them.
+    #[must_use]
+    pub fn cycles(&self) -> Vec<CycleReport> {
+        self.shared.lock_recorder().reports.iter().cloned().collect()
+    }
+
     /// What the heap has done and what it holds.
     #[must_use]
     pub fn stats(&self) -> HeapStats {
@@ -265,11 +308,12 @@ impl<M> Drop for Heap<M> {
     fn drop(&mut self) {
         self.shared.requests.shut_down();
         self.shared.sweeping.shut_down();
+        self.shared.crew.shut_down();
         // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
         // thread that drops the handle: it is left to end by itself, with the cycle.
         let alone = self.shared.world.attached() == 0;
         let driver = self.driver.take().filter(|_| alone);
-        for thread in [driver, self.sweeper.take()].into_iter().flatten() {
+        for thread in driver.into_iter().chain(self.threads.drain(..)) {
             let result = thread.join();
             assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
         }
@@ -340,7 +384,10 @@ impl<M: ObjectModel> Shared<M> {
         let Some(seen) = cycle.unobserved.take() else { return };
         let mut pool = self.memory.pool();
         let live = pool.live_bytes();
-        if seen.scope == Scope::Full {
+        if seen.scope == Scope::Minor {
+            cycle.minor_time = seen.collecting;
+        } else {
+            cycle.full_time_per_byte = seen.collecting.as_secs_f64() / live.max(1) as f64;
             cycle.balancer.observe((seen.allocated, seen.since), (live, seen.collecting));
             cycle.target = match self.options.sizing {
                 Sizing::Fixed => self.options.limit,
@@ -350,9 +397,12 @@ impl<M: ObjectModel> Shared<M> {
         }
         pool.target = chunks_within(cycle.target).max(2);
         drop(pool);
-        let room = cycle.target.saturating_sub(live);
-        let room = if self.concurrent { room / 2 } else { room };
-        self.trigger.store(room, Ordering::Relaxed);
+        let nursery = cycle.target.saturating_sub(live);
+        self.pacer.set(Room {
+            nursery: if self.concurrent { nursery / 2 } else { nursery },
+            free: self.options.limit.saturating_sub(live),
+            cycle: if self.concurrent { cycle.expected_time(live) } else { Duration::ZERO },
+        });
         self.lock_recorder().live_bytes = live;
     }
 
@@ -363,7 +413,7 @@ impl<M: ObjectModel> Shared<M> {
                 let mut cycle = self.cycle.lock().expect("no panic in a collection");
                 self.finish_sweep(&mut cycle);
                 let live = self.lock_recorder().live_bytes;
-                let scope = if live >= cycle.full_at { Scope::Full } else { wanted };
+                let scope = if wanted == Scope::Full { wanted } else { cycle.next_scope(live) };
                 self.run_cycle(&mut cycle, scope, cause);
             }));
             if let Err(panic) = result {

@@ -12,10 +12,22 @@
 //! The fourth rule, that marking ends only in a stop, with nothing owed after a last scan made in
 //! that stop, is the cycle's ([`cycle`](super::cycle)).
 
+use super::crew::Crew;
 use super::rules::{Rule, Rules};
-use crate::dirty::PageSet;
+use crate::dirty::{PageSet, Scan, TrackError};
 use crate::heap::{Memory, Watched};
 use crate::os::PageRange;
+use crate::sync::process::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that one thread scans at a time, when several do.
+const PIECE: usize = 64 << 20;
+
+/// Bytes that one thread looks at again at a time: as many pages as a summary word of a page set
+/// stands for.
+const SLICE: usize = 16 << 20;
+
+/// The crew, and how many of it are wanted.
+pub(super) type Help<'a> = (&'a Crew, usize);
 
 /// The pages that the collector has to look at again.
 #[derive(Debug)]
@@ -38,63 +50,99 @@ impl Ledger {
         self.owed.is_empty()
     }
 
-    /// Consumes what was written (GET + WP); the pages are clean from now on. Returns how many
-    /// pages were dirty.
-    pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> usize {
+    /// Consumes what was written (GET + WP), with the crew's help; the pages are clean from now on.
+    /// Returns how many pages were dirty.
+    pub(super) fn consume(&self, memory: &Memory, rules: &Rules, help: Help<'_>) -> usize {
         let watched = memory.pool().watched(true, &memory.metadata);
         let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
         let owed = forgotten.as_ref().unwrap_or(&self.owed);
-        self.scan(watched, rules, |range| {
-            memory.tracker().consume(range, owed).map(|scan| scan.pages)
-        })
+        self.scan(watched, rules, help, |range| memory.tracker().consume(range, owed))
     }
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Nothing may be owned.
-    pub(super) fn peek(&self, memory: &Memory, rules: &Rules) -> usize {
+    pub(super) fn peek(&self, memory: &Memory, rules: &Rules, help: Help<'_>) -> usize {
         let watched = memory.pool().watched(false, &memory.metadata);
         debug_assert!(watched.owned.is_empty(), "a scan in a stop with blocks owned");
-        self.scan(watched, rules, |range| {
-            memory.tracker().peek(range, &self.owed).map(|scan| scan.pages)
-        })
+        self.scan(watched, rules, help, |range| memory.tracker().peek(range, &self.owed))
     }
 
     fn scan(
         &self,
         mut watched: Watched,
         rules: &Rules,
-        scan: impl Fn(PageRange) -> Result<usize, crate::dirty::TrackError>,
+        (crew, helpers): Help<'_>,
+        scan: impl Fn(PageRange) -> Result<Scan, TrackError> + Sync,
     ) -> usize {
         if let Some(left_out) = rules.leaves_out() {
             watched.leave_out(left_out);
         }
-        let mut dirty = 0;
-        for range in watched.quiet {
-            match scan(range) {
-                Ok(pages) => dirty += pages,
-                Err(error) => {
-                    debug_assert!(!error.refused_arguments(), "{error}");
-                    // All of the range is owed: slow, and nothing is lost.
-                    self.owed.insert(range);
-                    dirty += range.pages();
-                }
+        let pieces: Vec<_> = watched.quiet.iter().flat_map(|range| range.pieces(PIECE)).collect();
+        let (next, dirty) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = || {
+            while let Some(&piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                dirty.fetch_add(self.dirty_in(piece, &scan), Ordering::Relaxed);
             }
-        }
+        };
+        crew.run(helpers.min(pieces.len() / 2), false, &|_| work(), work);
         if rules.holds(Rule::OweLeftOut) {
             watched.owned.into_iter().for_each(|range| self.owed.insert(range));
         }
-        dirty
+        dirty.into_inner()
     }
 
-    /// Takes every owed page and passes it to `look`, in address order, as ranges. What `look`
-    /// does not get done (it says so by false) is owed again.
-    pub(super) fn take(&self, rules: &Rules, mut look: impl FnMut(PageRange) -> bool) {
-        let mut in_time = true;
-        self.owed.take_in(self.owed.span(), |range| {
-            in_time = in_time && look(range);
-            if !in_time && rules.holds(Rule::OweUnfinished) {
+    fn dirty_in(
+        &self,
+        range: PageRange,
+        scan: &impl Fn(PageRange) -> Result<Scan, TrackError>,
+    ) -> usize {
+        match scan(range) {
+            Ok(scan) => scan.pages,
+            Err(error) => {
+                debug_assert!(!error.refused_arguments(), "{error}");
+                // All of the range is owed: slow, and nothing is lost.
                 self.owed.insert(range);
+                range.pages()
             }
-        });
+        }
+    }
+
+    /// The owed pages, for any number of threads to take from.
+    pub(super) fn slices(&self) -> Slices<'_> {
+        Slices { owed: &self.owed, next: AtomicUsize::new(0) }
+    }
+}
+
+/// The owed pages as slices of the heap, each of which one thread takes.
+pub(super) struct Slices<'a> {
+    owed: &'a PageSet,
+    next: AtomicUsize,
+}
+
+impl Slices<'_> {
+    /// Takes the owed pages of slice after slice and passes them to `look`, in address order, as
+    /// ranges. What `look` does not get done (it says so by false) is owed again, and so is
+    /// everything after it.
+    pub(super) fn take(&self, rules: &Rules, mut look: impl FnMut(PageRange) -> bool) {
+        let span = self.owed.span();
+        let mut in_time = true;
+        while in_time && let Some(rest) = self.next(span) {
+            let end = span.end().min(rest.start() + SLICE);
+            let slice = PageRange::new(rest.start(), end).expect("slices are whole pages");
+            self.owed.take_in(slice, |range| {
+                in_time = in_time && look(range);
+                if !in_time && rules.holds(Rule::OweUnfinished) {
+                    self.owed.insert(range);
+                }
+            });
+        }
+    }
+
+    /// What begins with a slice that nobody has had.
+    fn next(&self, span: PageRange) -> Option<PageRange> {
+        let offset = self.next.fetch_add(1, Ordering::Relaxed) * SLICE;
+        (offset < span.bytes()).then(|| {
+            PageRange::new(span.start() + offset, span.end()).expect("the slice begins in the span")
+        })
     }
 }

@@ -21,11 +21,11 @@
 
 mod trace;
 
-use std::ops::Range;
-use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
+use std::ops::{AddAssign, Range};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::crew::{Crew, Role};
 use super::heap::Shared;
 use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
@@ -47,6 +47,9 @@ const PART: usize = 64 << 10;
 /// References to work off between two looks at the clock.
 const CLOCK_INTERVAL: u32 = 512;
 
+/// References that may wait while pages are looked at again.
+const BACKLOG: usize = 256;
+
 /// Work that changes hands.
 #[derive(Debug)]
 pub(super) enum Packet {
@@ -58,7 +61,7 @@ pub(super) enum Packet {
 
 /// How much of the heap a cycle looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub enum Scope {
     /// The young objects: what is marked stays marked.
     Minor,
     /// All objects.
@@ -74,6 +77,7 @@ pub(super) struct Marking<'a, M> {
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
     rules: &'a Rules,
+    crew: &'a Crew,
     /// What a run left when its time was up.
     leftover: Mutex<Vec<Packet>>,
 }
@@ -82,17 +86,35 @@ pub(super) struct Marking<'a, M> {
 struct Run<'r, 'a, M> {
     marking: &'r Marking<'a, M>,
     pool: PacketPool<Packet>,
-    markers: usize,
     when: When,
+    tally: Mutex<Tally>,
 }
 
-/// What a run of markers goes on beside.
+/// What a run goes on beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     /// The program runs: what is outside the heap may be freed at any moment and is not looked at.
     Running,
     /// The world is stopped, for good or until the deadline.
     Stopped(Option<Instant>),
+}
+
+/// What markers have done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// Objects marked.
+    pub(super) marked: usize,
+    /// Owed pages looked at, and those of them that had no marked object.
+    pub(super) rescanned: usize,
+    pub(super) barren: usize,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.marked += other.marked;
+        self.rescanned += other.rescanned;
+        self.barren += other.barren;
+    }
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
@@ -104,82 +126,97 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
             scope,
             owed: shared.ledger.owed(),
             rules: &shared.rules,
+            crew: &shared.crew,
             leftover: Mutex::default(),
         }
     }
 
-    /// Marks everything that can be reached from what `seed` pushes and from what earlier runs left,
-    /// with `markers` threads, but for what is owed. At the deadline the rest is left to a later
-    /// run. Returns the number of objects marked.
+    /// Marks everything that can be reached from what earlier runs left and from what markers begin
+    /// with, but for what is owed. At the deadline the rest is left to a later run.
+    ///
+    /// The caller is the first marker and begins with `lead`; `helpers` more begin with `seed`, and
+    /// so do mutators that assist, if the program is running.
     pub(super) fn run(
         &self,
-        markers: usize,
+        helpers: usize,
         when: When,
-        seed: impl FnOnce(&mut Marker<'_, 'a, M>),
-    ) -> usize {
-        let leftover = std::mem::take(&mut *self.leftover());
-        let pool = PacketPool::new(markers, leftover);
-        let run = Run { marking: self, pool, markers, when };
-        let marked = std::thread::scope(|scope| {
-            let help = || {
+        seed: &(dyn Fn(&mut Marker<'_, 'a, M>) + Sync),
+        lead: impl FnOnce(&mut Marker<'_, 'a, M>),
+    ) -> Tally {
+        let leftover = std::mem::take(&mut *lock(&self.leftover));
+        let pool = PacketPool::new(leftover, helpers > 0);
+        let run = Run { marking: self, pool, when, tally: Mutex::default() };
+        let work = |role| {
+            if run.pool.join() {
                 let _presence = Presence(&run.pool);
-                Marker::new(&run).work()
-            };
-            let helpers: Vec<_> = (1..markers).map(|_| scope.spawn(help)).collect();
+                let mut marker = Marker::new(&run, Some(role));
+                seed(&mut marker);
+                marker.work();
+            }
+        };
+        self.crew.run(helpers, when == When::Running, &work, || {
             let _presence = Presence(&run.pool);
-            let mut first = Marker::new(&run);
-            seed(&mut first);
-            let marked = first.work();
-            let others = helpers.into_iter().map(|helper| helper.join());
-            marked
-                + others
-                    .map(|marked| marked.unwrap_or_else(|panic| resume_unwind(panic)))
-                    .sum::<usize>()
+            let mut first = Marker::new(&run, None);
+            first.shares_marks = helpers > 0;
+            lead(&mut first);
+            first.work();
         });
-        *self.leftover() = run.pool.into_packets();
-        marked
+        *lock(&self.leftover) = run.pool.into_packets();
+        *lock(&run.tally)
     }
 
     /// Adds roots for the next run.
-    pub(super) fn add_roots(&self, roots: Vec<ObjectRef>) {
+    pub(super) fn add_roots(&self, roots: &[ObjectRef]) {
         let packets = roots
             .chunks(PACKET)
             .map(|roots| Packet::References(roots.iter().map(|root| root.address()).collect()));
-        self.leftover().extend(packets);
+        lock(&self.leftover).extend(packets);
     }
 
     /// Whether no run has left anything.
     pub(super) fn is_done(&self) -> bool {
-        self.leftover().is_empty()
+        lock(&self.leftover).is_empty()
     }
+}
 
-    fn leftover(&self) -> std::sync::MutexGuard<'_, Vec<Packet>> {
-        self.leftover.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A lock that is not poisoned by a marker's panic, which ends the run anyway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that marks.
 pub(super) struct Marker<'r, 'a, M> {
     run: &'r Run<'r, 'a, M>,
     marking: &'r Marking<'a, M>,
+    /// When a mutator that assists wants to go on.
+    until: Option<Instant>,
+    /// Whether others may set mark bits at the same time.
+    shares_marks: bool,
     stack: Vec<usize>,
     parts: Vec<(LargeObject, Range<usize>)>,
     to_mark: Ring<32>,
     to_trace: Ring<64>,
-    marked: usize,
+    tally: Tally,
     until_clock: u32,
 }
 
 impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
-    fn new(run: &'r Run<'r, 'a, M>) -> Self {
+    /// The first marker of a run, or one with a role of the crew's.
+    fn new(run: &'r Run<'r, 'a, M>, role: Option<Role>) -> Self {
+        let until = match role {
+            Some(Role::Assistant(until)) => Some(until),
+            Some(Role::Helper) | None => None,
+        };
         Self {
             run,
             marking: run.marking,
+            until,
+            shares_marks: true,
             stack: Vec::with_capacity(4 * PACKET),
             parts: Vec::new(),
             to_mark: Ring::new(),
             to_trace: Ring::new(),
-            marked: 0,
+            tally: Tally::default(),
             until_clock: CLOCK_INTERVAL,
         }
     }
@@ -188,49 +225,66 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         self.marking
     }
 
+    pub(super) fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
     /// Adds a root.
     pub(super) fn push(&mut self, object: ObjectRef) {
         self.stack.push(object.address());
-        if self.stack.len() > 16 * PACKET && self.run.markers > 1 {
+        if self.stack.len() > 16 * PACKET && self.run.pool.is_wanted() {
             self.share();
         }
     }
 
-    /// Marks until nothing is left anywhere, or the time is up. Returns how many objects this
-    /// marker has marked.
-    fn work(mut self) -> usize {
+    /// Marks until nothing is left anywhere, or the time is up.
+    fn work(&mut self) {
         while self.drain() {
             match self.run.pool.take() {
                 Some(Packet::References(references)) => self.stack = references,
                 Some(Packet::Part(object, part)) => self.parts.push((object, part)),
-                None => return self.marked,
+                None => return,
             }
         }
-        self.leave();
-        self.marked
+        self.give_up();
     }
 
-    /// Whether the run's time is up.
-    pub(super) fn is_late(&self) -> bool {
-        matches!(self.run.when, When::Stopped(Some(deadline)) if Instant::now() >= deadline)
+    /// Whether this marker's time is up.
+    fn is_late(&self) -> bool {
+        let deadline = match self.run.when {
+            When::Running => self.until,
+            When::Stopped(deadline) => deadline,
+        };
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// To be called after `work` steps; looks at the clock and the door once in a while. False if
+    /// the time is up.
+    #[inline]
+    pub(super) fn tick(&mut self, work: u32) -> bool {
+        if let Some(left) = self.until_clock.checked_sub(work) {
+            self.until_clock = left;
+            return true;
+        }
+        self.look_up()
+    }
+
+    #[cold]
+    fn look_up(&mut self) -> bool {
+        self.until_clock = CLOCK_INTERVAL;
+        if !self.shares_marks && self.run.pool.is_knocked_at() {
+            self.shares_marks = true;
+            self.run.pool.open();
+        }
+        !self.is_late()
     }
 
     /// Works off what this marker has; nothing is in the rings afterwards. False if its time was up
     /// before.
     pub(super) fn drain(&mut self) -> bool {
-        loop {
-            self.until_clock -= 1;
-            if self.until_clock == 0 {
-                self.until_clock = CLOCK_INTERVAL;
-                if self.is_late() {
-                    return false;
-                }
-            }
+        while self.tick(1) {
             if let Some(reference) = self.stack.pop() {
-                prefetch(self.mark_word(reference));
-                if let Some(oldest) = self.to_mark.push(reference) {
-                    self.mark(oldest);
-                }
+                self.mark_soon(reference);
                 if self.stack.len() > ENOUGH && self.run.pool.is_wanted() {
                     self.share();
                 }
@@ -244,6 +298,27 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
                 return true;
             }
         }
+        false
+    }
+
+    /// Works off references until few are left. False if the time was up before.
+    pub(super) fn drain_some(&mut self) -> bool {
+        while self.stack.len() > BACKLOG {
+            let Some(reference) = self.stack.pop() else { break };
+            self.mark_soon(reference);
+            if !self.tick(1) {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[inline]
+    fn mark_soon(&mut self, reference: usize) {
+        prefetch(self.mark_word(reference));
+        if let Some(oldest) = self.to_mark.push(reference) {
+            self.mark(oldest);
+        }
     }
 
     /// Gives a packet of the oldest references away: they tend to lead to the most.
@@ -254,9 +329,10 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         self.run.pool.give(Packet::References(packet));
     }
 
-    /// Leaves everything to a later run, and has the other markers do so, too.
+    /// Leaves everything to others. When it is the run's time that is up, they leave it to a later
+    /// run.
     #[cold]
-    fn leave(&mut self) {
+    fn give_up(&mut self) {
         // Marked objects must be traced; there are at most as many as the ring has places.
         while let Some(object) = self.to_trace.pop() {
             self.trace_small(object);
@@ -270,7 +346,10 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         for (object, part) in self.parts.drain(..) {
             self.run.pool.give(Packet::Part(object, part));
         }
-        self.run.pool.close();
+        match self.run.when {
+            When::Running => self.run.pool.leave(),
+            When::Stopped(_) => self.run.pool.close(),
+        }
     }
 
     fn mark_word(&self, reference: usize) -> usize {
@@ -281,7 +360,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     /// Whether this marker is the first to mark the object.
     #[inline]
     fn set_mark(&self, granule: usize) -> bool {
-        if self.run.markers > 1 {
+        if self.shares_marks {
             return self.marking.marks.set_shared(granule);
         }
         // Nobody else writes mark bits: a plain read and write is several times faster.
@@ -295,7 +374,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         if !self.set_mark(metadata.geometry.granule(reference)) {
             return;
         }
-        self.marked += 1;
+        self.tally.marked += 1;
         match metadata.content(metadata.geometry.block(reference)) {
             Content::Small(Kind::Leaf) => {}
             Content::Small(_) => self.trace_soon(reference),
@@ -307,9 +386,6 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
 impl<M> Drop for Marker<'_, '_, M> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            // The others would wait for this marker for ever.
-            self.run.pool.close();
-        }
+        *lock(&self.run.tally) += self.tally;
     }
 }

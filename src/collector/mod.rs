@@ -3,12 +3,15 @@
 mod collect;
 #[cfg(all(test, not(loom)))]
 mod controls;
+mod crew;
 mod cycle;
 mod heap;
 mod ledger;
 mod mark;
 mod options;
+mod pacing;
 mod packets;
+mod report;
 mod requests;
 mod rescan;
 mod ring;
@@ -18,7 +21,9 @@ mod stats;
 mod verify;
 
 pub use heap::{Heap, HeapError};
+pub use mark::Scope;
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
+pub use report::{CycleReport, StopPurpose, StopReport};
 pub use stats::HeapStats;

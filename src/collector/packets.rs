@@ -4,32 +4,80 @@
 //! marker waits. References change hands by the hundred, so a lock around the pool costs nothing,
 //! and it makes termination plain: marking has ended when all markers wait and the pool is empty,
 //! and both are seen under that lock.
+//!
+//! Markers come and go: a helper that wakes late, a mutator that assists for a while. The first
+//! one marks alone until somebody comes, and what it writes meanwhile needs no atomic operation.
+//! Whoever comes waits at the door until the first marker has looked there.
 
-use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// A pool of packets for a fixed number of markers.
+/// A pool of packets, for one run of any number of markers.
 #[derive(Debug)]
 pub(super) struct PacketPool<T> {
-    markers: usize,
     state: Mutex<State<T>>,
+    /// Signalled when there is a packet, or the end.
     changed: Condvar,
+    /// Signalled when the door opens, or at the end.
+    opened: Condvar,
     /// How many markers wait; read without the lock as a hint that sharing is worth while.
     waiting: AtomicUsize,
+    /// Whether somebody is at the door while it is closed; read without the lock as a hint.
+    knocking: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State<T> {
     packets: Vec<T>,
+    markers: usize,
     waiting: usize,
+    /// Whether others may mark beside the first.
+    open: bool,
     finished: bool,
 }
 
 impl<T> PacketPool<T> {
-    pub(super) fn new(markers: usize, packets: Vec<T>) -> Self {
-        let state = State { packets, waiting: 0, finished: false };
-        let (state, waiting) = (Mutex::new(state), AtomicUsize::new(0));
-        Self { markers, state, changed: Condvar::new(), waiting }
+    /// A pool with one marker, the first, and with the door open if it reckons with others.
+    pub(super) fn new(packets: Vec<T>, open: bool) -> Self {
+        let state = State { packets, markers: 1, waiting: 0, open, finished: false };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            opened: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            knocking: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds the caller to the markers. False when all is done; waits for the first marker otherwise
+    /// if need be.
+    pub(super) fn join(&self) -> bool {
+        let mut state = self.lock();
+        while !state.open && !state.finished {
+            self.knocking.store(true, Ordering::Relaxed);
+            state = self.opened.wait(state).expect("no panic under the packet lock");
+        }
+        state.markers += usize::from(!state.finished);
+        !state.finished
+    }
+
+    /// Takes the caller from the markers; it has given away what it had.
+    pub(super) fn leave(&self) {
+        let mut state = self.lock();
+        state.markers -= 1;
+        self.look_for_the_end(&mut state);
+    }
+
+    /// Whether somebody waits at the door. The first marker asks now and then.
+    #[inline]
+    pub(super) fn is_knocked_at(&self) -> bool {
+        self.knocking.load(Ordering::Relaxed)
+    }
+
+    /// The first marker's: from now on it reckons with others.
+    pub(super) fn open(&self) {
+        self.lock().open = true;
+        self.opened.notify_all();
     }
 
     /// Whether a marker has nothing to do.
@@ -40,8 +88,7 @@ impl<T> PacketPool<T> {
 
     /// Has every marker stop: none gets a packet any more.
     pub(super) fn close(&self) {
-        self.state.lock().expect("no panic under the packet lock").finished = true;
-        self.changed.notify_all();
+        self.finish(&mut self.lock());
     }
 
     /// The packets that nobody has taken.
@@ -51,14 +98,14 @@ impl<T> PacketPool<T> {
 
     /// Gives a packet to whoever comes first.
     pub(super) fn give(&self, packet: T) {
-        self.state.lock().expect("no panic under the packet lock").packets.push(packet);
+        self.lock().packets.push(packet);
         self.changed.notify_one();
     }
 
     /// Takes a packet, waiting for one. `None` when there will be no more: every marker waits, or the
     /// pool was closed.
     pub(super) fn take(&self) -> Option<T> {
-        let mut state = self.state.lock().expect("no panic under the packet lock");
+        let mut state = self.lock();
         loop {
             if state.finished {
                 return None;
@@ -67,16 +114,31 @@ impl<T> PacketPool<T> {
                 return Some(packet);
             }
             state.waiting += 1;
-            if state.waiting == self.markers {
-                state.finished = true;
-                self.changed.notify_all();
+            self.look_for_the_end(&mut state);
+            if state.finished {
                 return None;
             }
             self.waiting.store(state.waiting, Ordering::Relaxed);
             state = self.changed.wait(state).expect("no panic under the packet lock");
-            state.waiting -= usize::from(!state.finished);
+            state.waiting -= 1;
             self.waiting.store(state.waiting, Ordering::Relaxed);
         }
+    }
+
+    fn look_for_the_end(&self, state: &mut State<T>) {
+        if state.waiting == state.markers && state.packets.is_empty() {
+            self.finish(state);
+        }
+    }
+
+    fn finish(&self, state: &mut State<T>) {
+        state.finished = true;
+        self.changed.notify_all();
+        self.opened.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().expect("no panic under the packet lock")
     }
 }
 

@@ -1,6 +1,6 @@
 //! How mutators ask for collections, and wait for them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::mark::Scope;
 use crate::mutator::Cause;
@@ -27,11 +27,15 @@ struct State {
     failure: Option<String>,
 }
 
-/// What became of a request.
+/// What somebody waits for: that so many cycles have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish(u64);
+
+/// What became of a wish.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The mutator may go on; it has waited for so long.
-    Waited(Duration),
+    /// The mutator may go on.
+    Served,
     /// There is no driver any more.
     ShutDown,
     /// The driver has panicked, with this message.
@@ -43,6 +47,14 @@ impl State {
         self.begun > self.ended
     }
 
+    fn answer(&self, Wish(wish): Wish) -> Option<Answer> {
+        match &self.failure {
+            Some(message) => Some(Answer::Failed(message.clone())),
+            None if self.shut_down && (wish == 0 || self.ended < wish) => Some(Answer::ShutDown),
+            None => (self.ended >= wish).then_some(Answer::Served),
+        }
+    }
+
     fn want(&mut self, scope: Scope, cause: Cause) {
         if self.wanted.is_none_or(|(wanted, _)| wanted == Scope::Minor) {
             self.wanted = Some((scope, cause));
@@ -51,25 +63,19 @@ impl State {
 }
 
 impl Requests {
-    /// Asks for what `cause` needs, and waits where it needs that.
+    /// Asks for what `cause` needs:
     ///
-    /// - allocation: a cycle; waits for the end of it only when it is `late`;
+    /// - allocation: a cycle, without waiting for it;
     /// - exhaustion: the end of the cycle that is going on, or else a whole full one;
     /// - request and stress: a full cycle that begins after this.
-    pub(super) fn ask(&self, cause: Cause, late: bool) -> Answer {
-        let start = Instant::now();
+    pub(super) fn ask(&self, cause: Cause) -> Wish {
         let mut state = self.lock();
-        let until = match cause {
-            Cause::Allocation if !state.is_running() => {
-                state.want(Scope::Minor, cause);
-                if late { state.begun + 1 } else { 0 }
-            }
+        let wish = match cause {
             Cause::Allocation => {
-                if late {
-                    state.begun
-                } else {
-                    0
+                if !state.is_running() {
+                    state.want(Scope::Minor, cause);
                 }
+                0
             }
             Cause::Exhaustion if state.is_running() => state.begun,
             Cause::Exhaustion | Cause::LastResort | Cause::Request | Cause::Stress => {
@@ -78,13 +84,21 @@ impl Requests {
             }
         };
         self.changed.notify_all();
-        while state.ended < until && !state.shut_down {
-            state = self.changed.wait(state).expect("no panic under the request lock");
-        }
-        match &state.failure {
-            Some(message) => Answer::Failed(message.clone()),
-            None if state.shut_down && (until == 0 || state.ended < until) => Answer::ShutDown,
-            None => Answer::Waited(start.elapsed()),
+        Wish(wish)
+    }
+
+    /// What became of it, if that is known.
+    pub(super) fn answer(&self, wish: Wish) -> Option<Answer> {
+        self.lock().answer(wish)
+    }
+
+    /// Waits for the answer, or `at_most` so long.
+    pub(super) fn wait(&self, wish: Wish, at_most: Duration) {
+        let state = self.lock();
+        if state.answer(wish).is_none() {
+            drop(
+                self.changed.wait_timeout(state, at_most).expect("no panic under the request lock"),
+            );
         }
     }
 

@@ -1,11 +1,14 @@
 //! What a heap has done: counts and histograms.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::heap::Shared;
+use super::mark::Scope;
+use super::report::CycleReport;
 use crate::mutator::TimeToSafepoint;
 
 /// What a heap has done and what it holds.
@@ -16,7 +19,14 @@ pub struct HeapStats {
     pub collections: u64,
     /// Those of them that looked at the whole heap.
     pub full_collections: u64,
-    /// Times that a mutator waited for memory, in nanoseconds.
+    /// Pages that scans reported as written, which is about as many faults as the program took for
+    /// being watched.
+    pub dirty_pages: usize,
+    /// Pages that were looked at again.
+    pub rescanned_pages: usize,
+    /// Those of them that had no marked object.
+    pub barren_pages: usize,
+    /// Times that a mutator waited for memory, or helped to mark, in nanoseconds.
     pub stalls_ns: Histogram<u64>,
     /// Times that the world was stopped, in nanoseconds: from the request until it ran again.
     pub pauses_ns: Histogram<u64>,
@@ -38,10 +48,16 @@ pub struct HeapStats {
     pub limit_bytes: usize,
 }
 
+/// Cycles whose reports are kept.
+const REPORTS: usize = 4096;
+
 /// Collects the figures.
 #[derive(Debug)]
 pub(super) struct Recorder {
     full_collections: u64,
+    dirty_pages: usize,
+    rescanned_pages: usize,
+    barren_pages: usize,
     stalls_ns: Histogram<u64>,
     pauses_ns: Histogram<u64>,
     last_pause: Duration,
@@ -49,6 +65,8 @@ pub(super) struct Recorder {
     slowest_safepoint: Option<TimeToSafepoint>,
     live_objects: usize,
     pub(super) live_bytes: usize,
+    /// The newest last.
+    pub(super) reports: VecDeque<CycleReport>,
 }
 
 impl Default for Recorder {
@@ -57,6 +75,9 @@ impl Default for Recorder {
             || Histogram::new(3).expect("three significant digits are within the library's bounds");
         Self {
             full_collections: 0,
+            dirty_pages: 0,
+            rescanned_pages: 0,
+            barren_pages: 0,
             stalls_ns: histogram(),
             pauses_ns: histogram(),
             last_pause: Duration::ZERO,
@@ -64,6 +85,7 @@ impl Default for Recorder {
             slowest_safepoint: None,
             live_objects: 0,
             live_bytes: 0,
+            reports: VecDeque::new(),
         }
     }
 }
@@ -77,9 +99,17 @@ impl Recorder {
         self.stalls_ns += nanoseconds(time);
     }
 
-    pub(super) fn collected(&mut self, full: bool, marked: usize) {
+    pub(super) fn collected(&mut self, report: CycleReport) {
+        let (full, marked) = (report.scope == Scope::Full, report.marked_objects);
         self.full_collections += u64::from(full);
         self.live_objects = if full { marked } else { self.live_objects + marked };
+        self.dirty_pages += report.dirty_pages;
+        self.rescanned_pages += report.rescanned_pages;
+        self.barren_pages += report.barren_pages;
+        if self.reports.len() == REPORTS {
+            self.reports.pop_front();
+        }
+        self.reports.push_back(report);
     }
 
     pub(super) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint) {
@@ -101,6 +131,9 @@ impl<M> Shared<M> {
         HeapStats {
             collections: self.collections.load(Relaxed),
             full_collections: recorder.full_collections,
+            dirty_pages: recorder.dirty_pages,
+            rescanned_pages: recorder.rescanned_pages,
+            barren_pages: recorder.barren_pages,
             stalls_ns: recorder.stalls_ns.clone(),
             pauses_ns: recorder.pauses_ns.clone(),
             last_pause: recorder.last_pause,

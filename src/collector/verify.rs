@@ -4,11 +4,11 @@
 //! again from the same roots. The two sets of marks must be equal, and everything that is marked
 //! must be an object by the side metadata.
 
-use super::collect::Stop;
 use super::heap::Shared;
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, Geometry, WORDS_PER_BLOCK};
 use crate::heap::{Age, Bitmap, Content};
 use crate::mutator::words;
+use crate::mutator::{Local, Stopped};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering::Relaxed;
 
@@ -21,14 +21,14 @@ use crate::sync::process::atomic::Ordering::Relaxed;
 /// When something is wrong; the message says what and where.
 pub(super) fn verify<M: ObjectModel>(
     shared: &Shared<M>,
-    stop: &Stop<'_>,
+    world: &Stopped<'_, Local>,
     marks: &Bitmap,
     exact: bool,
 ) {
     let seen = Bitmap::new(shared.memory.metadata.geometry.granules())
         .expect("no memory for the verifier's marks");
     let mut marker = SimpleMarker { shared, seen, stack: Vec::new() };
-    shared.find_roots(stop, &mut |object| marker.push(object));
+    shared.find_roots(world, &mut |object| marker.push(object));
     marker.mark();
     compare(shared.memory.metadata.geometry, &marker.seen, marks, exact);
     check_blocks(shared);

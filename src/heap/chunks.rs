@@ -41,7 +41,23 @@ pub(crate) struct Chunk {
     pub(crate) zero: u32,
     /// Blocks that may have protected pages.
     pub(crate) armed: u32,
+    /// Blocks that were handed out since the last stop.
+    pub(crate) owned: u32,
+    /// Blocks that are to be swept and are not listed as such yet.
+    pub(crate) unswept: u32,
     watched: bool,
+}
+
+impl Chunk {
+    const UNCOMMITTED: Self = Self {
+        state: Use::Uncommitted,
+        free: 0,
+        zero: 0,
+        armed: 0,
+        owned: 0,
+        unswept: 0,
+        watched: false,
+    };
 }
 
 const ALL_BLOCKS: u32 = !0;
@@ -81,10 +97,9 @@ pub(crate) struct Chunks {
 
 impl Chunks {
     pub(crate) fn new(geometry: Geometry, huge_pages: bool) -> Self {
-        let chunk = Chunk { state: Use::Uncommitted, free: 0, zero: 0, armed: 0, watched: false };
         Self {
             geometry,
-            chunks: vec![chunk; geometry.chunks()],
+            chunks: vec![Chunk::UNCOMMITTED; geometry.chunks()],
             uncommitted: (0..geometry.chunks()).collect(),
             idle: BTreeSet::new(),
             committed: 0,
@@ -213,8 +228,7 @@ impl Chunks {
         let _ = unsafe { memory::advise(range, advice) };
         self.uncommitted.remove(&chunk);
         self.idle.insert(chunk);
-        self.chunks[chunk] =
-            Chunk { state: Use::Idle(0), free: 0, zero: ALL_BLOCKS, armed: 0, watched: false };
+        self.chunks[chunk] = Chunk { state: Use::Idle(0), zero: ALL_BLOCKS, ..Chunk::UNCOMMITTED };
         self.committed += 1;
         self.peak = self.peak.max(self.committed);
         Ok(())

@@ -160,7 +160,7 @@ impl Memory {
         let pool = self.pool();
         let large = pool.large.objects().filter(|object| object.kind == Kind::External);
         let large = large.map(|object| PageRange::covering(object.start, object.bytes));
-        let blocks = pool.external_blocks(&self.metadata);
+        let blocks = pool.external_blocks();
         let start = |block| self.metadata.geometry.block_address(block);
         let range = |block| PageRange::covering(start(block), BLOCK);
         let ranges = blocks.into_iter().map(range).chain(large);

@@ -89,6 +89,8 @@ pub(crate) struct Pool {
     partial: [Partial; Kind::COUNT],
     unswept: [Vec<usize>; Kind::COUNT],
     large_unswept: bool,
+    /// Chunks with blocks to be swept that are not in `unswept` yet.
+    unlisted: Vec<usize>,
     /// Chunks whose marks of the collection before are still to be cleared.
     stale_marks: Vec<usize>,
     /// Chunks that may be committed for now, and at all.
@@ -97,6 +99,10 @@ pub(crate) struct Pool {
     /// Blocks of small objects that were taken since the last collection, and pages of large ones.
     young: Vec<usize>,
     young_large: Vec<PageRange>,
+    /// How many of the former, and of the latter, were taken before the last stop.
+    retired: (usize, usize),
+    /// Blocks with objects that are External.
+    external: BTreeSet<usize>,
     /// Granules that survived in each block when it was last swept, and their sum.
     survivors: Vec<u16>,
     live_granules: usize,
@@ -112,11 +118,14 @@ impl Pool {
             partial: Default::default(),
             unswept: Default::default(),
             large_unswept: false,
+            unlisted: Vec::new(),
             stale_marks: Vec::new(),
             target,
             limit,
             young: Vec::new(),
             young_large: Vec::new(),
+            retired: (0, 0),
+            external: BTreeSet::new(),
             survivors: vec![0; blocks],
             live_granules: 0,
         }
@@ -139,6 +148,8 @@ impl Pool {
         let grant = grant?;
         self.disarm(grant.block, metadata, tracker)?;
         metadata.set_age(grant.block, Age::Owned);
+        self.chunks.get_mut(grant.block / BLOCKS_PER_CHUNK).owned |=
+            1 << (grant.block % BLOCKS_PER_CHUNK);
         self.young.push(grant.block);
         Ok(grant)
     }
@@ -195,10 +206,11 @@ impl Pool {
                 return Ok(self.pop_block(watch));
             }
             let kinds = Kind::ALL.into_iter().filter(|&kind| self::watch(kind) == watch);
-            let Some(block) = kinds.into_iter().find_map(|k| self.unswept[k as usize].pop()) else {
-                break;
-            };
-            self.sweep(block, metadata);
+            match kinds.into_iter().find_map(|kind| self.unswept[kind as usize].pop()) {
+                Some(block) => self.sweep(block, metadata),
+                None if self.list_unswept(metadata) => {}
+                None => break,
+            }
         }
         Ok(None)
     }
@@ -217,6 +229,9 @@ impl Pool {
 
     fn grant_free(&mut self, block: usize, kind: Kind, metadata: &Metadata) -> Grant {
         metadata.set_content(block, Content::Small(kind));
+        if kind == Kind::External {
+            self.external.insert(block);
+        }
         let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         let zero = chunk.zero & bit != 0;

@@ -16,6 +16,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::time::Duration;
 
 use buffer::Buffer;
 use world::Thread;
@@ -113,11 +114,28 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// The number of collections so far.
     fn collections(&self) -> u64;
 
-    /// Counts `bytes` as allocated; whether it is time for a collection.
-    fn charge(&self, bytes: usize) -> bool;
+    /// Counts `bytes` as allocated. What the mutator has to do for them.
+    fn charge(&self, bytes: usize) -> MoreRoom;
+
+    /// Helps with the marking that is going on, for so long. The calling mutator is parked.
+    fn assist(&self, time: Duration);
+
+    /// Whether a collection is going on while the program runs.
+    fn is_marking(&self) -> bool;
 
     /// In stress mode: whether to collect at this allocation or safepoint. `None` without.
     fn stress(&self) -> Option<bool>;
+}
+
+/// On what terms a mutator gets more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MoreRoom {
+    /// On none.
+    Granted,
+    /// It asks for a collection first.
+    Collect,
+    /// It helps to mark first, for so long.
+    Assist(Duration),
 }
 
 /// Why a collection happens.
@@ -349,11 +367,18 @@ impl Mutator {
         Err(self.out_of_memory(bytes, error.to_string()))
     }
 
-    /// Collects if `bytes` more are one too many for the time being.
-    fn charge(&mut self, bytes: usize, effort: Effort) {
-        if self.collector.charge(bytes) && effort == Effort::Usual {
-            self.collect_for(Cause::Allocation);
+    /// Does what `bytes` more ask for. Returns how much the heap may grow for them: while a
+    /// collection is going on, what it will free is taken in advance.
+    fn charge(&mut self, bytes: usize, effort: Effort) -> Room {
+        match self.collector.charge(bytes) {
+            MoreRoom::Collect if effort == Effort::Usual => self.collect_for(Cause::Allocation),
+            MoreRoom::Assist(time) if effort == Effort::Usual => {
+                let collector = Arc::clone(&self.collector);
+                self.parked(|| collector.assist(time));
+            }
+            _ => {}
         }
+        if self.collector.is_marking() { Room::Limit } else { effort.room() }
     }
 
     fn take_large(
@@ -362,8 +387,8 @@ impl Mutator {
         size: usize,
         effort: Effort,
     ) -> Result<ObjectRef, NoChunk> {
-        self.charge(size, effort);
-        Ok(ObjectRef::at(self.memory.take_large(kind, size, effort.room())?.start))
+        let room = self.charge(size, effort);
+        Ok(ObjectRef::at(self.memory.take_large(kind, size, room)?.start))
     }
 
     fn take_small(
@@ -387,8 +412,8 @@ impl Mutator {
                 return Ok(ObjectRef::at(start));
             }
             buffer.retire(&memory.metadata);
-            self.charge(BLOCK, effort);
-            let grant = memory.take_block(kind, need.div_ceil(GRANULE), effort.room())?;
+            let room = self.charge(BLOCK, effort);
+            let grant = memory.take_block(kind, need.div_ceil(GRANULE), room)?;
             let buffers = self.buffers();
             let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
             buffer[kind as usize].adopt(grant, &memory.metadata);

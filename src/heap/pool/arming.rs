@@ -1,11 +1,12 @@
 //! Which blocks have protected pages, and which memory a scan is about.
 
+use std::ops::Range;
+
 use super::Pool;
 use crate::dirty::Tracker;
 use crate::heap::chunks::{NoChunk, Use, Watch};
 use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK};
-use crate::heap::metadata::{Age, Content, Metadata};
-use crate::object::Kind;
+use crate::heap::metadata::{Age, Metadata};
 use crate::os::PageRange;
 
 /// What of a heap's memory is watched.
@@ -35,13 +36,33 @@ impl Watched {
     }
 }
 
-/// Adds the block at `start` to ranges in address order.
-fn append(ranges: &mut Vec<PageRange>, start: usize) {
+/// Adds blocks to ranges in address order.
+fn append(ranges: &mut Vec<PageRange>, start: usize, bytes: usize) {
     let first = match ranges.last() {
         Some(last) if last.end() == start => ranges.pop().map_or(start, PageRange::start),
         _ => start,
     };
-    ranges.push(PageRange::new(first, start + BLOCK).expect("blocks are whole pages"));
+    ranges.push(PageRange::new(first, start + bytes).expect("blocks are whole pages"));
+}
+
+/// The places of the bits that are set.
+fn bits(mut mask: u32) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let place = (mask != 0).then(|| mask.trailing_zeros());
+        mask &= mask.wrapping_sub(1);
+        place
+    })
+}
+
+/// The runs of bits that are set.
+fn runs(mask: u32) -> impl Iterator<Item = Range<usize>> {
+    let mut rest = u64::from(mask);
+    std::iter::from_fn(move || {
+        let start = rest.trailing_zeros();
+        let length = (rest != 0).then(|| (rest >> start).trailing_ones())?;
+        rest &= !(((1 << length) - 1) << start);
+        Some(start as usize..(start + length) as usize)
+    })
 }
 
 /// The blocks that a range has pages in.
@@ -93,18 +114,15 @@ impl Pool {
                 continue;
             }
             let chunk = self.chunks.get_mut(number);
-            for index in 0..BLOCKS_PER_CHUNK {
-                let block = number * BLOCKS_PER_CHUNK + index;
-                let bit = 1 << index;
-                if chunk.zero & bit != 0 {
-                    continue;
-                }
-                let start = metadata.geometry.block_address(block);
-                if metadata.age(block) == Age::Owned {
-                    append(&mut watched.owned, start);
-                } else {
-                    append(&mut watched.quiet, start);
-                    chunk.armed |= if arm { bit } else { 0 };
+            let first = number * BLOCKS_PER_CHUNK;
+            let is_owned = |index: &u32| metadata.age(first + *index as usize) == Age::Owned;
+            let owned = bits(chunk.owned).filter(is_owned).fold(0, |mask, index| mask | 1 << index);
+            let quiet = !chunk.zero & !owned;
+            chunk.armed |= if arm { quiet } else { 0 };
+            for (mask, ranges) in [(quiet, &mut watched.quiet), (owned, &mut watched.owned)] {
+                for run in runs(mask) {
+                    let start = metadata.geometry.block_address(first + run.start);
+                    append(ranges, start, run.len() * BLOCK);
                 }
             }
         }
@@ -113,21 +131,25 @@ impl Pool {
 
     /// Makes what mutators own young. They have retired their buffers, and the world is stopped.
     pub(crate) fn retire(&mut self, metadata: &Metadata) {
-        for &block in &self.young {
+        let (blocks, ranges) = self.retired;
+        for &block in &self.young[blocks..] {
             metadata.set_age(block, Age::Young);
+            self.chunks.get_mut(block / BLOCKS_PER_CHUNK).owned = 0;
         }
-        for range in &self.young_large {
-            set_ages(*range, Age::Young, metadata);
+        for &range in &self.young_large[ranges..] {
+            set_ages(range, Age::Young, metadata);
+            for block in blocks_of(range, metadata).step_by(BLOCKS_PER_CHUNK) {
+                self.chunks.get_mut(block / BLOCKS_PER_CHUNK).owned = 0;
+            }
+            let last = blocks_of(range, metadata).end() / BLOCKS_PER_CHUNK;
+            self.chunks.get_mut(last).owned = 0;
         }
+        self.retired = (self.young.len(), self.young_large.len());
     }
 
     /// The blocks of small objects that are External.
-    pub(crate) fn external_blocks(&self, metadata: &Metadata) -> Vec<usize> {
-        let chunks = self.chunks.in_use().map(|(chunk, _)| chunk);
-        let blocks =
-            chunks.flat_map(|chunk| chunk * BLOCKS_PER_CHUNK..(chunk + 1) * BLOCKS_PER_CHUNK);
-        let external = Content::Small(Kind::External);
-        blocks.filter(|&block| metadata.content(block) == external).collect()
+    pub(crate) fn external_blocks(&self) -> impl Iterator<Item = usize> + '_ {
+        self.external.iter().copied()
     }
 
     pub(super) fn disarm_large(

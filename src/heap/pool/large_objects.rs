@@ -41,7 +41,7 @@ impl Pool {
             }
         };
         let last = metadata.geometry.block(object.start + pages - 1);
-        let zero = self.use_zeros(metadata.geometry.block(object.start), last);
+        let zero = self.hand_out(metadata.geometry.block(object.start), last);
         let range = PageRange::covering(object.start, pages).expect("it has pages");
         self.disarm_large(range, metadata, tracker)?;
         set_ages(range, Age::Owned, metadata);
@@ -68,14 +68,16 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether the blocks from `first` to `last` are known to be zero; they are not afterwards.
-    fn use_zeros(&mut self, first: usize, last: usize) -> bool {
+    /// Hands the blocks from `first` to `last` out. Whether they are known to be zero; they are not
+    /// afterwards.
+    fn hand_out(&mut self, first: usize, last: usize) -> bool {
         let mut zero = true;
         for block in first..=last {
             let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
             let bit = 1 << (block % BLOCKS_PER_CHUNK);
             zero &= chunk.zero & bit != 0;
             chunk.zero &= !bit;
+            chunk.owned |= bit;
         }
         zero
     }

@@ -16,6 +16,7 @@ use crate::os::page_size;
 impl Pool {
     /// Sweeps what is left of the blocks of a kind.
     pub(super) fn sweep_all_of(&mut self, kind: Kind, metadata: &Metadata) {
+        while self.list_unswept(metadata) {}
         while let Some(block) = self.unswept[kind as usize].pop() {
             self.sweep(block, metadata);
         }
@@ -23,7 +24,7 @@ impl Pool {
 
     /// Sweeps everything that is left. Returns whether anything was.
     pub(super) fn sweep_all(&mut self, metadata: &Metadata) -> bool {
-        let unswept = self.large_unswept || self.unswept.iter().any(|blocks| !blocks.is_empty());
+        let unswept = self.large_unswept || self.has_unswept();
         self.sweep_large(metadata);
         Kind::ALL.into_iter().for_each(|kind| self.sweep_all_of(kind, metadata));
         unswept
@@ -34,35 +35,53 @@ impl Pool {
     /// stopped and no block is owned.
     pub(crate) fn begin_sweep(&mut self, full: bool, metadata: &Metadata) {
         self.large_unswept = true;
-        let young = std::mem::take(&mut self.young);
-        for &block in &young {
+        self.retired = (0, 0);
+        for block in std::mem::take(&mut self.young) {
             metadata.set_age(block, Age::Old);
+            let (chunk, bit) = (block / BLOCKS_PER_CHUNK, 1 << (block % BLOCKS_PER_CHUNK));
+            let unswept = &mut self.chunks.get_mut(chunk).unswept;
+            if !full && *unswept == 0 {
+                self.unlisted.push(chunk);
+            }
+            *unswept |= bit;
         }
         for range in std::mem::take(&mut self.young_large) {
             set_ages(range, Age::Old, metadata);
         }
-        if !full {
-            young.into_iter().for_each(|block| self.list_unswept(block, metadata));
-            return;
+        if full {
+            self.begin_full_sweep();
         }
+    }
+
+    fn begin_full_sweep(&mut self) {
         self.partial = Default::default();
         let chunks: Vec<_> = self.chunks.in_use().collect();
-        for (chunk, state) in chunks {
-            self.stale_marks.push(chunk);
-            if !matches!(state, Use::Blocks(_)) {
-                continue;
-            }
-            let free = self.chunks.get(chunk).free;
-            for index in (0..BLOCKS_PER_CHUNK).filter(|index| free >> index & 1 == 0) {
-                self.list_unswept(chunk * BLOCKS_PER_CHUNK + index, metadata);
+        for (number, state) in chunks {
+            self.stale_marks.push(number);
+            let chunk = self.chunks.get_mut(number);
+            chunk.unswept = if matches!(state, Use::Blocks(_)) { !chunk.free } else { 0 };
+            if chunk.unswept != 0 {
+                self.unlisted.push(number);
             }
         }
     }
 
-    fn list_unswept(&mut self, block: usize, metadata: &Metadata) {
-        if let Content::Small(kind) = metadata.content(block) {
+    /// Lists the blocks of one more chunk that are to be swept. Whether there was one.
+    pub(super) fn list_unswept(&mut self, metadata: &Metadata) -> bool {
+        let Some(number) = self.unlisted.pop() else { return false };
+        let blocks = std::mem::take(&mut self.chunks.get_mut(number).unswept);
+        for index in (0..BLOCKS_PER_CHUNK).filter(|index| blocks >> index & 1 == 1) {
+            let block = number * BLOCKS_PER_CHUNK + index;
+            let Content::Small(kind) = metadata.content(block) else {
+                unreachable!("a chunk of blocks that are not free has small objects")
+            };
             self.unswept[kind as usize].push(block);
         }
+        true
+    }
+
+    fn has_unswept(&self) -> bool {
+        !self.unlisted.is_empty() || self.unswept.iter().any(|blocks| !blocks.is_empty())
     }
 
     /// Sweeps up to `count` blocks and clears as many chunks' old marks. Returns whether everything
@@ -77,9 +96,11 @@ impl Pool {
             }
             if let Some(block) = self.unswept.iter_mut().find_map(Vec::pop) {
                 self.sweep(block, metadata);
+            } else {
+                self.list_unswept(metadata);
             }
         }
-        self.stale_marks.is_empty() && self.unswept.iter().all(Vec::is_empty)
+        self.stale_marks.is_empty() && !self.has_unswept()
     }
 
     /// Bytes that objects occupy, once everything is swept.
@@ -105,6 +126,7 @@ impl Pool {
 
     fn release_block(&mut self, block: usize, watch: Watch, metadata: &Metadata) {
         metadata.set_content(block, Content::Unused);
+        self.external.remove(&block);
         let number = block / BLOCKS_PER_CHUNK;
         let chunk = self.chunks.get_mut(number);
         chunk.free |= 1 << (block % BLOCKS_PER_CHUNK);

@@ -1,0 +1,155 @@
+//! The crew: threads that help with a collector's work, and mutators that lend a hand.
+//!
+//! One thread leads: it runs a job, and whoever else is there runs it, too, until the leader's part
+//! is done. Helpers are threads of the heap's own, which sleep in between. A mutator that would
+//! otherwise wait can assist for a while. The leader goes on when everybody has left the job, so a
+//! job may borrow from the leader's stack.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Instant;
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+/// Who takes part in a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A thread of the heap's own.
+    Helper,
+    /// A mutator, which wants to go on at that time.
+    Assistant(Instant),
+}
+
+type Work<'a> = dyn Fn(Role) + Sync + 'a;
+
+/// A job of a leader that waits for everybody to leave it.
+#[derive(Clone, Copy)]
+struct Job(*const Work<'static>);
+
+// SAFETY: what it points to is Sync.
+unsafe impl Send for Job {}
+
+/// The crew of one heap.
+#[derive(Default)]
+pub(super) struct Crew {
+    state: Mutex<State>,
+    /// Signalled when there is a job for helpers, or when they are to end.
+    called: Condvar,
+    /// Signalled when somebody leaves a job.
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    job: Option<Job>,
+    /// Helpers that the job still wants.
+    openings: usize,
+    inside: usize,
+    assistance: bool,
+    panic: Option<Box<dyn Any + Send>>,
+    shut_down: bool,
+}
+
+impl Crew {
+    /// Runs `lead` on the calling thread, and beside it `work` on up to `helpers` others, and on
+    /// mutators that [assist](Self::assist) if `assistance` is welcome. Returns when all are done.
+    ///
+    /// A job must end by itself when the leader's part does.
+    ///
+    /// # Panics
+    /// With the panic of a helper, when all are done.
+    pub(super) fn run<R>(
+        &self,
+        helpers: usize,
+        assistance: bool,
+        work: &Work<'_>,
+        lead: impl FnOnce() -> R,
+    ) -> R {
+        let work = std::ptr::from_ref(work);
+        // SAFETY: only the lifetime changes. `Ending` waits until nobody has the job any more,
+        // before this function returns or unwinds, so the borrow lives longer than its use.
+        let job =
+            Job(unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) });
+        let mut state = self.lock();
+        debug_assert!(state.job.is_none(), "a crew has one job at a time");
+        (state.job, state.openings, state.assistance) = (Some(job), helpers, assistance);
+        drop(state);
+        for _ in 0..helpers {
+            self.called.notify_one();
+        }
+        let ending = Ending(self);
+        let result = lead();
+        drop(ending);
+        let panic = self.lock().panic.take();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+        result
+    }
+
+    /// Takes part in the job that is going on, if assistance is welcome there, until `deadline`.
+    /// Returns whether it was.
+    pub(super) fn assist(&self, deadline: Instant) -> bool {
+        let mut state = self.lock();
+        let Some(job) = state.job.filter(|_| state.assistance) else { return false };
+        state.inside += 1;
+        drop(state);
+        self.take_part(job, Role::Assistant(deadline));
+        true
+    }
+
+    /// The life of a helper.
+    pub(super) fn help(&self) {
+        let mut state = self.lock();
+        while !state.shut_down {
+            match state.job {
+                Some(job) if state.openings > 0 => {
+                    state.openings -= 1;
+                    state.inside += 1;
+                    drop(state);
+                    self.take_part(job, Role::Helper);
+                    state = self.lock();
+                }
+                _ => state = self.called.wait(state).expect("no panic under the crew's lock"),
+            }
+        }
+    }
+
+    /// Has the helpers end.
+    pub(super) fn shut_down(&self) {
+        self.lock().shut_down = true;
+        self.called.notify_all();
+    }
+
+    fn take_part(&self, job: Job, role: Role) {
+        // SAFETY: the caller is counted as inside, so the leader has not returned.
+        let work = unsafe { &*job.0 };
+        let result = catch_unwind(AssertUnwindSafe(|| work(role)));
+        let mut state = self.lock();
+        state.inside -= 1;
+        state.panic = result.err().or(state.panic.take());
+        drop(state);
+        self.left.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic under the crew's lock")
+    }
+}
+
+/// Ends a job, also when its leader panics.
+struct Ending<'a>(&'a Crew);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        (state.job, state.openings) = (None, 0);
+        while state.inside > 0 {
+            state = self.0.left.wait(state).expect("no panic under the crew's lock");
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+#[path = "crew/loom_tests.rs"]
+mod loom_tests;

@@ -1,0 +1,50 @@
+//! A leader, a helper and an assistant: the leader goes on when nobody is in the job any more, and
+//! has what they did.
+
+use std::time::Instant;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use super::*;
+
+/// One place for each who may take part, written without synchronisation.
+struct Places([UnsafeCell<usize>; 2]);
+
+// SAFETY: each place is written by one thread, and read by the leader; loom checks the rest.
+unsafe impl Sync for Places {}
+
+fn place(role: Role) -> usize {
+    usize::from(role != Role::Helper)
+}
+
+#[test]
+fn loom_a_leader_has_what_everybody_did_and_nobody_is_left_in_the_job() {
+    loom::model(|| {
+        let crew = Arc::new(Crew::default());
+        let helper = loom::thread::spawn({
+            let crew = Arc::clone(&crew);
+            move || crew.help()
+        });
+        let assistant = loom::thread::spawn({
+            let crew = Arc::clone(&crew);
+            move || crew.assist(Instant::now())
+        });
+        let places = Places([UnsafeCell::new(0), UnsafeCell::new(0)]);
+        let parts = AtomicUsize::new(0);
+        let work = |role| {
+            // SAFETY: nobody else writes this place.
+            places.0[place(role)].with_mut(|place| unsafe { *place += 1 });
+            parts.fetch_add(1, Relaxed);
+        };
+        crew.run(1, true, &work, || ());
+        // SAFETY: nobody is in the job any more.
+        let done: usize = places.0.iter().map(|p| p.with(|place| unsafe { *place })).sum();
+        assert_eq!(done, parts.load(Relaxed));
+        crew.shut_down();
+        helper.join().unwrap();
+        assistant.join().unwrap();
+        assert_eq!(done, parts.load(Relaxed), "somebody was in the job after its end");
+    });
+}

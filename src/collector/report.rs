@@ -1,0 +1,189 @@
+//! What a cycle did, and what its stops consisted of.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::mark::{Scope, Tally};
+use crate::mutator::{Cause, TimeToSafepoint};
+
+/// What a stop was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopPurpose {
+    /// To find the roots of a concurrent cycle.
+    Roots,
+    /// To look at owed pages without the program writing to others meanwhile.
+    Slice,
+    /// To end a concurrent cycle's marking.
+    Remark,
+    /// A whole collection.
+    Collection,
+}
+
+/// One stop, and the parts that it consisted of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopReport {
+    /// What it was for.
+    pub purpose: StopPurpose,
+    /// From the request until the threads were told to go on.
+    pub total: Duration,
+    /// Until the last thread was at a safepoint.
+    pub to_safepoint: Duration,
+    /// Asking which pages were written.
+    pub scan: Duration,
+    /// Finding roots.
+    pub roots: Duration,
+    /// Looking again at owed pages.
+    pub rescan: Duration,
+    /// Marking what roots and pages lead to.
+    pub drain: Duration,
+    /// Ending the cycle: switching the marks, listing what is to be swept.
+    pub finish: Duration,
+    /// Telling the threads to go on.
+    pub resume: Duration,
+}
+
+/// One cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CycleReport {
+    /// The number of cycles up to this one.
+    pub number: u64,
+    /// How much of the heap it looked at.
+    pub scope: Scope,
+    /// Why it ran.
+    pub cause: Cause,
+    /// From its beginning to its end.
+    pub time: Duration,
+    /// Bytes that the program allocated since the cycle before ended.
+    pub allocated_bytes: usize,
+    /// Objects that it marked.
+    pub marked_objects: usize,
+    /// Pages that its scans reported as written.
+    pub dirty_pages: usize,
+    /// Pages that it looked at again, and those of them that had no marked object.
+    pub rescanned_pages: usize,
+    /// Those of them that had no marked object.
+    pub barren_pages: usize,
+    /// Rounds of consuming dirty pages while the program ran.
+    pub rounds: u32,
+    /// Its stops, in order.
+    pub stops: Vec<StopReport>,
+}
+
+impl CycleReport {
+    /// Its longest stop.
+    #[must_use]
+    pub fn longest_stop(&self) -> Option<&StopReport> {
+        self.stops.iter().max_by_key(|stop| stop.total)
+    }
+
+    pub(super) fn new(scope: Scope, cause: Cause) -> Self {
+        Self {
+            number: 0,
+            scope,
+            cause,
+            time: Duration::ZERO,
+            allocated_bytes: 0,
+            marked_objects: 0,
+            dirty_pages: 0,
+            rescanned_pages: 0,
+            barren_pages: 0,
+            rounds: 0,
+            stops: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, tally: Tally) {
+        self.marked_objects += tally.marked;
+        self.rescanned_pages += tally.rescanned;
+        self.barren_pages += tally.barren;
+    }
+}
+
+/// Measures the parts of a stop, one after the other.
+#[derive(Debug)]
+pub(super) struct Laps {
+    start: Instant,
+    last: Instant,
+    pub(super) report: StopReport,
+}
+
+impl Laps {
+    /// Begins, at the request to stop.
+    pub(super) fn start(purpose: StopPurpose) -> Self {
+        let zero = Duration::ZERO;
+        let report = StopReport {
+            purpose,
+            total: zero,
+            to_safepoint: zero,
+            scan: zero,
+            roots: zero,
+            rescan: zero,
+            drain: zero,
+            finish: zero,
+            resume: zero,
+        };
+        let now = Instant::now();
+        Self { start: now, last: now, report }
+    }
+
+    pub(super) fn began(&self) -> Instant {
+        self.start
+    }
+
+    /// The world is stopped.
+    pub(super) fn stopped(&mut self, stop: &TimeToSafepoint) {
+        self.report.to_safepoint = stop.time;
+        self.last = Instant::now();
+    }
+
+    /// Adds the time since the last lap to a part.
+    pub(super) fn lap(&mut self, part: fn(&mut StopReport) -> &mut Duration) {
+        let now = Instant::now();
+        *part(&mut self.report) += now - self.last;
+        self.last = now;
+    }
+
+    /// The threads were told to go on.
+    pub(super) fn end(mut self) -> StopReport {
+        self.lap(|report| &mut report.resume);
+        self.report.total = self.last - self.start;
+        self.report
+    }
+}
+
+impl fmt::Display for CycleReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        write!(
+            f,
+            "cycle {}, {:?} for {:?}: {:.3} ms, {} MiB allocated, {} objects marked, {} pages dirty \
+             in {} rounds, {} looked at again, {} of them barren; {} stops",
+            self.number,
+            self.scope,
+            self.cause,
+            ms(self.time),
+            self.allocated_bytes >> 20,
+            self.marked_objects,
+            self.dirty_pages,
+            self.rounds,
+            self.rescanned_pages,
+            self.barren_pages,
+            self.stops.len(),
+        )?;
+        let Some(stop) = self.longest_stop() else { return Ok(()) };
+        write!(f, ", the longest {:.3} ms for {:?}", ms(stop.total), stop.purpose)?;
+        let parts = [
+            ("to safepoint", stop.to_safepoint),
+            ("scan", stop.scan),
+            ("roots", stop.roots),
+            ("rescan", stop.rescan),
+            ("drain", stop.drain),
+            ("finish", stop.finish),
+            ("resume", stop.resume),
+        ];
+        parts.into_iter().try_for_each(|(name, time)| write!(f, ", {name} {:.3}", ms(time)))
+    }
+}
