@@ -154,6 +154,21 @@ impl<M: ObjectModel> Shared<M> {
         cycle.observe(&report);
         if self.options.log {
             eprintln!("strandline: {report}");
+            if std::env::var_os("DUMP").is_some() {
+                for s in &report.stops {
+                    eprintln!(
+                        "   {:?} tot {:?} ttsp {:?} scan {:?} roots {:?} rescan {:?} drain {:?} resume {:?}",
+                        s.purpose,
+                        s.total,
+                        s.to_safepoint,
+                        s.scan,
+                        s.roots,
+                        s.rescan,
+                        s.drain,
+                        s.resume
+                    );
+                }
+            }
         }
         self.lock_recorder().collected(report);
         if scope == Scope::Full {

@@ -5,9 +5,10 @@
 //!
 //! ```text
 //!   Roots ──▶ Trace ──▶ Preclean ──▶ Remark ──▶ (finished)
-//!                       │ ▲        │ ▲
-//!                       └─┘        └─┘
-//!             still shrinking     late
+//!                       │ ▲ │      │ ▲ ▲
+//!                       └─┘ │      └─┘ │
+//!           still shrinking ▼     late │
+//!                         Brake ───────┘
 //! ```
 //!
 //! - **Roots**: a stop as short as finding them; allocation buffers are retired.
@@ -23,15 +24,17 @@
 //!   nothing is left to trace.
 //!
 //! A remark that is late hands back what is left and lets the program go on: incremental update
-//! makes the retry sound. It is also the brake on a program that writes pages faster than they are
-//! looked at: what is left is looked at in further stops, each as short as the deadline, and in
-//! between the program runs too briefly to write many. From the second stop on, the last scan
-//! consumes what it finds (GET + WP), so that the next one finds only what was written since.
+//! makes the retry sound. What is left is looked at in further stops, each as short as the deadline,
+//! and in between the program runs too briefly to write many pages.
+//!
+//! - **Brake**: where precleaning does not get quicker, because the program writes pages as fast as
+//!   they are looked at, they are consumed in such stops, too.
 
 use std::time::{Duration, Instant};
 
 use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
+use super::ledger::Help;
 use super::mark::{Marker, Marking, Scope, Tally, When};
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule};
@@ -56,8 +59,18 @@ const WORTH_HELP: Duration = Duration::from_micros(200);
 enum Phase {
     Roots,
     Trace,
-    Preclean { round: u32, before: Duration },
-    Remark { attempt: u32 },
+    Preclean {
+        round: u32,
+        before: Duration,
+    },
+    /// `from`: the address up to which pages have been consumed.
+    Brake {
+        attempt: u32,
+        from: usize,
+    },
+    Remark {
+        attempt: u32,
+    },
     Finished,
 }
 
@@ -70,8 +83,12 @@ enum Outcome {
         time: Duration,
         quick: bool,
     },
-    /// Time was up.
-    Late,
+    /// Time was up before this address.
+    ConsumedUntil(usize),
+    /// Time was up before the last scan.
+    LateBeforeScan,
+    /// Time was up after the last scan, which has found too much.
+    LateAfterScan,
 }
 
 impl Phase {
@@ -80,13 +97,25 @@ impl Phase {
         match (self, outcome) {
             (Self::Roots, _) => Self::Trace,
             (Self::Trace, _) => Self::Preclean { round: 0, before: Duration::MAX },
-            (Self::Preclean { round, before }, Outcome::Precleaned { time, quick: false })
-                if time / 3 < before / 4 && round + 1 < ROUNDS =>
+            (Self::Preclean { .. }, Outcome::Precleaned { quick: true, .. }) => {
+                Self::Remark { attempt: 0 }
+            }
+            (Self::Preclean { round, before }, Outcome::Precleaned { time, .. })
+                if (round < 3 || time / 9 < before / 10) && round + 1 < ROUNDS =>
             {
                 Self::Preclean { round: round + 1, before: time }
             }
-            (Self::Preclean { .. }, _) => Self::Remark { attempt: 0 },
-            (Self::Remark { attempt }, Outcome::Late) => Self::Remark { attempt: attempt + 1 },
+            (Self::Preclean { .. }, _) => Self::Brake { attempt: 0, from: 0 },
+            (Self::Brake { attempt, .. }, Outcome::ConsumedUntil(from)) => {
+                Self::Brake { attempt: attempt + 1, from }
+            }
+            (Self::Brake { attempt, .. }, _) => Self::Remark { attempt: attempt + 1 },
+            (Self::Remark { attempt }, Outcome::LateBeforeScan) => {
+                Self::Remark { attempt: attempt + 1 }
+            }
+            (Self::Remark { attempt }, Outcome::LateAfterScan) => {
+                Self::Brake { attempt: attempt + 1, from: 0 }
+            }
             (Self::Remark { .. } | Self::Finished, _) => Self::Finished,
         }
     }
@@ -131,7 +160,7 @@ impl<M: ObjectModel> Shared<M> {
     }
 }
 
-impl<M: ObjectModel> Run<'_, M> {
+impl<'a, M: ObjectModel> Run<'a, M> {
     fn perform(&mut self, phase: Phase) -> Outcome {
         match phase {
             Phase::Roots => self.find_roots(),
@@ -148,6 +177,7 @@ impl<M: ObjectModel> Run<'_, M> {
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
                 return Outcome::Precleaned { time: self.trace_time, quick };
             }
+            Phase::Brake { attempt, from } => return self.brake(attempt, from),
             Phase::Remark { attempt } => return self.remark(attempt),
             Phase::Finished => {}
         }
@@ -157,8 +187,7 @@ impl<M: ObjectModel> Run<'_, M> {
     fn consume(&mut self) {
         self.shared.rules.reached(Moment::Consuming);
         let start = Instant::now();
-        let (shared, alone) = (self.shared, (&self.shared.crew, 0));
-        let dirty = shared.ledger.consume(&shared.memory, &shared.rules, alone);
+        let dirty = self.shared.ledger.consume(&self.shared.memory, &self.shared.rules);
         self.scan_time = start.elapsed();
         self.report.rounds += 1;
         self.report.dirty_pages += dirty;
@@ -178,24 +207,22 @@ impl<M: ObjectModel> Run<'_, M> {
     fn rescan(&self, helpers: usize, when: When) -> Tally {
         let rules = &self.shared.rules;
         let slices = self.shared.ledger.slices();
-        let seed =
-            |marker: &mut Marker<'_, '_, M>| slices.take(rules, |pages| marker.rescan(pages));
+        let seed = |marker: &mut Marker<'_, '_, M>| {
+            slices.take(rules, |pages, next| marker.rescan(pages, next))
+        };
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
 
     /// Stops the world to retire the buffers and to find the roots, and for nothing else.
     fn find_roots(&mut self) {
-        let mut stop = self.shared.stop(StopPurpose::Roots);
+        let shared = self.shared;
+        let mut stop = shared.stop(StopPurpose::Roots);
         let mut roots: Vec<ObjectRef> = Vec::new();
-        self.shared.find_roots(&stop.world, &mut |root| roots.push(root));
+        shared.find_roots(&stop.world, &mut |root| roots.push(root));
         self.find_external(&mut roots);
         stop.laps.lap(|report| &mut report.roots);
-        self.resume(stop);
+        self.report.stops.push(shared.resume(stop));
         self.marking.add_roots(&roots);
-    }
-
-    fn resume(&mut self, stop: Stop<'_>) {
-        self.report.stops.push(self.shared.resume(stop));
     }
 
     /// What the marked External objects refer to: found in stops only, as roots are, so that the
@@ -216,26 +243,49 @@ impl<M: ObjectModel> Run<'_, M> {
         }
     }
 
-    fn remark(&mut self, attempt: u32) -> Outcome {
-        let (shared, target) = (self.shared, self.shared.options.pause_target);
-        shared.rules.reached(Moment::Remarking);
+    /// Begins a stop with a deadline; the last one has none. Returns the deadline, too.
+    fn begin_slice(&self, attempt: u32) -> (Stop<'a>, Option<Instant>) {
         if attempt > 0 {
             std::thread::sleep(GAP);
         }
-        let mut stop = shared.stop(StopPurpose::Slice);
-        let deadline = (attempt < ATTEMPTS).then(|| stop.laps.began() + target);
-        let complete = self.look_at_owed(&mut stop, deadline) && {
-            stop.laps.report.purpose = StopPurpose::Remark;
-            self.last_scan(&mut stop, attempt > 0);
-            let deadline = deadline.map(|deadline| deadline.max(Instant::now() + target / 2));
-            self.mark_the_rest(&mut stop, deadline)
-        };
-        if complete {
-            self.finish(stop);
-            return Outcome::Done;
+        let stop = self.shared.stop(StopPurpose::Slice);
+        let deadline = stop.laps.began() + self.shared.options.pause_target;
+        (stop, (attempt < ATTEMPTS).then_some(deadline))
+    }
+
+    /// Consumes dirty pages with the world stopped, until the time is up.
+    fn brake(&mut self, attempt: u32, from: usize) -> Outcome {
+        let shared = self.shared;
+        let (mut stop, deadline) = self.begin_slice(attempt);
+        let (from, help) = (from.max(shared.ledger.owed().span().start()), self.whole_crew());
+        let done = shared.ledger.consume_from(from, deadline, &shared.memory, &shared.rules, help);
+        stop.laps.lap(|report| &mut report.scan);
+        self.report.stops.push(shared.resume(stop));
+        self.report.dirty_pages += done.dirty;
+        done.rest.map_or(Outcome::Done, Outcome::ConsumedUntil)
+    }
+
+    fn remark(&mut self, attempt: u32) -> Outcome {
+        let (shared, target) = (self.shared, self.shared.options.pause_target);
+        shared.rules.reached(Moment::Remarking);
+        let (mut stop, deadline) = self.begin_slice(attempt);
+        if !self.look_at_owed(&mut stop, deadline) {
+            self.report.stops.push(shared.resume(stop));
+            return Outcome::LateBeforeScan;
         }
-        self.resume(stop);
-        Outcome::Late
+        stop.laps.report.purpose = StopPurpose::Remark;
+        self.last_scan(&mut stop);
+        let deadline = deadline.map(|deadline| deadline.max(Instant::now() + target / 2));
+        if !self.mark_the_rest(&mut stop, deadline) {
+            self.report.stops.push(shared.resume(stop));
+            return Outcome::LateAfterScan;
+        }
+        self.finish(stop);
+        Outcome::Done
+    }
+
+    fn whole_crew(&self) -> Help<'_> {
+        Some((&self.shared.crew, self.shared.options.markers - 1))
     }
 
     fn helpers_for(&self, work: Duration) -> usize {
@@ -258,30 +308,26 @@ impl<M: ObjectModel> Run<'_, M> {
     }
 
     /// The last scan, and what is not found by scans.
-    fn last_scan(&mut self, stop: &mut Stop<'_>, consume: bool) {
+    fn last_scan(&mut self, stop: &mut Stop<'_>) {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
-            let help = (&shared.crew, self.helpers_for(self.scan_time));
-            self.report.dirty_pages += if consume {
-                ledger.consume(&shared.memory, rules, help)
-            } else {
-                ledger.peek(&shared.memory, rules, help)
-            };
+            let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
+            self.report.dirty_pages += ledger.peek(&shared.memory, rules, help);
         }
         if rules.holds(Rule::LookAtExternal) {
             let external = shared.memory.external_ranges();
             external.into_iter().for_each(|range| ledger.owed().insert(range));
         }
         stop.laps.lap(|report| &mut report.scan);
-        self.scan_time = stop.laps.report.scan;
     }
 
     /// Roots, owed pages, and what both lead to. Whether everything is marked.
     fn mark_the_rest(&mut self, stop: &mut Stop<'_>, deadline: Option<Instant>) -> bool {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         let slices = ledger.slices();
-        let seed =
-            |marker: &mut Marker<'_, '_, M>| slices.take(rules, |pages| marker.rescan(pages));
+        let seed = |marker: &mut Marker<'_, '_, M>| {
+            slices.take(rules, |pages, next| marker.rescan(pages, next))
+        };
         let helpers = self.helpers_for(self.trace_time);
         let tally = self.marking.run(helpers, When::Stopped(deadline), &seed, |first| {
             if rules.holds(Rule::RootsAgain) {
@@ -310,7 +356,7 @@ impl<M: ObjectModel> Run<'_, M> {
         self.report.number = shared.end_collection();
         self.report.allocated_bytes = shared.pacer.cycle_ends();
         stop.laps.lap(|report| &mut report.finish);
-        self.resume(stop);
+        self.report.stops.push(shared.resume(stop));
     }
 }
 
@@ -328,14 +374,19 @@ mod tests {
         let second = first.next(precleaned(100, false));
         assert!(matches!(second, Phase::Preclean { round: 1, .. }));
         assert!(matches!(second.next(precleaned(50, false)), Phase::Preclean { round: 2, .. }));
-        assert_eq!(second.next(precleaned(90, false)), Phase::Remark { attempt: 0 });
+        assert_eq!(second.next(precleaned(90, false)), Phase::Brake { attempt: 0, from: 0 });
         assert_eq!(first.next(precleaned(10, true)), Phase::Remark { attempt: 0 });
     }
 
     #[test]
     fn a_remark_that_was_late_is_tried_again() {
-        let again = Phase::Remark { attempt: 2 }.next(Outcome::Late);
+        let again = Phase::Remark { attempt: 2 }.next(Outcome::LateBeforeScan);
         assert_eq!(again, Phase::Remark { attempt: 3 });
+        let again = Phase::Remark { attempt: 2 }.next(Outcome::LateAfterScan);
+        assert_eq!(again, Phase::Brake { attempt: 3, from: 0 });
+        let again = again.next(Outcome::ConsumedUntil(4096));
+        assert_eq!(again, Phase::Brake { attempt: 4, from: 4096 });
+        assert_eq!(again.next(Outcome::Done), Phase::Remark { attempt: 5 });
         assert_eq!(Phase::Remark { attempt: 2 }.next(Outcome::Done), Phase::Finished);
     }
 }

@@ -12,6 +12,8 @@
 //! The fourth rule, that marking ends only in a stop, with nothing owed after a last scan made in
 //! that stop, is the cycle's ([`cycle`](super::cycle)).
 
+use std::time::Instant;
+
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError};
@@ -20,14 +22,23 @@ use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that one thread scans at a time, when several do.
-const PIECE: usize = 64 << 20;
+const PIECE: usize = 32 << 20;
 
 /// Bytes that one thread looks at again at a time: as many pages as a summary word of a page set
 /// stands for.
 const SLICE: usize = 16 << 20;
 
 /// The crew, and how many of it are wanted.
-pub(super) type Help<'a> = (&'a Crew, usize);
+pub(super) type Help<'a> = Option<(&'a Crew, usize)>;
+
+/// What came of a scan.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// Pages that were dirty.
+    pub(super) dirty: usize,
+    /// Where what was not scanned begins.
+    pub(super) rest: Option<usize>,
+}
 
 /// The pages that the collector has to look at again.
 #[derive(Debug)]
@@ -50,13 +61,27 @@ impl Ledger {
         self.owed.is_empty()
     }
 
-    /// Consumes what was written (GET + WP), with the crew's help; the pages are clean from now on.
-    /// Returns how many pages were dirty.
-    pub(super) fn consume(&self, memory: &Memory, rules: &Rules, help: Help<'_>) -> usize {
-        let watched = memory.pool().watched(true, &memory.metadata);
+    /// Consumes what was written (GET + WP); the pages are clean from now on. Returns how many pages
+    /// were dirty.
+    pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> usize {
+        self.consume_from(self.owed.span().start(), None, memory, rules, None).dirty
+    }
+
+    /// As [`consume`](Self::consume), from an address on and until the time is up, with the crew's
+    /// help.
+    pub(super) fn consume_from(
+        &self,
+        from: usize,
+        deadline: Option<Instant>,
+        memory: &Memory,
+        rules: &Rules,
+        help: Help<'_>,
+    ) -> Progress {
+        let mut watched = memory.pool().watched(true, &memory.metadata);
+        watched.skip_until(from);
         let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
         let owed = forgotten.as_ref().unwrap_or(&self.owed);
-        self.scan(watched, rules, help, |range| memory.tracker().consume(range, owed))
+        self.scan(watched, rules, help, deadline, |range| memory.tracker().consume(range, owed))
     }
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
@@ -64,31 +89,42 @@ impl Ledger {
     pub(super) fn peek(&self, memory: &Memory, rules: &Rules, help: Help<'_>) -> usize {
         let watched = memory.pool().watched(false, &memory.metadata);
         debug_assert!(watched.owned.is_empty(), "a scan in a stop with blocks owned");
-        self.scan(watched, rules, help, |range| memory.tracker().peek(range, &self.owed))
+        let scan = |range| memory.tracker().peek(range, &self.owed);
+        self.scan(watched, rules, help, None, scan).dirty
     }
 
     fn scan(
         &self,
         mut watched: Watched,
         rules: &Rules,
-        (crew, helpers): Help<'_>,
+        help: Help<'_>,
+        deadline: Option<Instant>,
         scan: impl Fn(PageRange) -> Result<Scan, TrackError> + Sync,
-    ) -> usize {
+    ) -> Progress {
         if let Some(left_out) = rules.leaves_out() {
             watched.leave_out(left_out);
         }
         let pieces: Vec<_> = watched.quiet.iter().flat_map(|range| range.pieces(PIECE)).collect();
         let (next, dirty) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let in_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
         let work = || {
-            while let Some(&piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while in_time()
+                && let Some(&piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed))
+            {
                 dirty.fetch_add(self.dirty_in(piece, &scan), Ordering::Relaxed);
             }
         };
-        crew.run(helpers.min(pieces.len() / 2), false, &|_| work(), work);
+        match help {
+            Some((crew, helpers)) => {
+                crew.run(helpers.min(pieces.len() / 2), false, &|_| work(), work);
+            }
+            None => work(),
+        }
         if rules.holds(Rule::OweLeftOut) {
             watched.owned.into_iter().for_each(|range| self.owed.insert(range));
         }
-        dirty.into_inner()
+        let rest = pieces.get(next.into_inner()).map(|piece| piece.start());
+        Progress { dirty: dirty.into_inner(), rest }
     }
 
     fn dirty_in(
@@ -121,28 +157,31 @@ pub(super) struct Slices<'a> {
 
 impl Slices<'_> {
     /// Takes the owed pages of slice after slice and passes them to `look`, in address order, as
-    /// ranges. What `look` does not get done (it says so by false) is owed again, and so is
-    /// everything after it.
-    pub(super) fn take(&self, rules: &Rules, mut look: impl FnMut(PageRange) -> bool) {
-        let span = self.owed.span();
-        let mut in_time = true;
-        while in_time && let Some(rest) = self.next(span) {
-            let end = span.end().min(rest.start() + SLICE);
-            let slice = PageRange::new(rest.start(), end).expect("slices are whole pages");
-            self.owed.take_in(slice, |range| {
-                in_time = in_time && look(range);
+    /// ranges, each with the one after it if that is known. What `look` does not get done (it says so
+    /// by false) is owed again, and so is everything after it.
+    pub(super) fn take(
+        &self,
+        rules: &Rules,
+        mut look: impl FnMut(PageRange, Option<PageRange>) -> bool,
+    ) {
+        let (mut in_time, mut taken) = (true, Vec::new());
+        while in_time && let Some(slice) = self.next() {
+            self.owed.take_in(slice, |range| taken.push(range));
+            let mut ranges = taken.drain(..).peekable();
+            while let Some(range) = ranges.next() {
+                in_time = in_time && look(range, ranges.peek().copied());
                 if !in_time && rules.holds(Rule::OweUnfinished) {
                     self.owed.insert(range);
                 }
-            });
+            }
         }
     }
 
-    /// What begins with a slice that nobody has had.
-    fn next(&self, span: PageRange) -> Option<PageRange> {
-        let offset = self.next.fetch_add(1, Ordering::Relaxed) * SLICE;
-        (offset < span.bytes()).then(|| {
-            PageRange::new(span.start() + offset, span.end()).expect("the slice begins in the span")
-        })
+    /// A slice that nobody has had.
+    fn next(&self) -> Option<PageRange> {
+        let span = self.owed.span();
+        let start = span.start() + self.next.fetch_add(1, Ordering::Relaxed) * SLICE;
+        let slice = || PageRange::new(start, span.end().min(start + SLICE));
+        (start < span.end()).then(|| slice().expect("slices are whole pages"))
     }
 }

@@ -1,21 +1,32 @@
 //! Looking again at the marked objects of dirty pages.
+//!
+//! Pages come in address order, and so do the objects of one. The processor sees that by itself,
+//! but not what the next page is: that is asked for in advance.
 
 use super::mark::Marker;
-use crate::heap::Content;
+use super::ring::prefetch;
 use crate::heap::geometry::{BLOCK, GRANULE, GRANULES_PER_BLOCK, LARGEST_SMALL};
-use crate::object::ObjectModel;
+use crate::heap::{Bitmap, Content};
+use crate::object::{Kind, ObjectModel};
 use crate::os::PageRange;
+
+/// Cache lines of the next page that are asked for; the processor follows from there.
+const AHEAD: usize = 8;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 impl<M: ObjectModel> Marker<'_, '_, M> {
     /// Traces every marked object that has a part in `pages`, or has it traced next. False if time
-    /// was up; then not all may have been traced.
+    /// was up; then not all may have been traced. `next` is likely to come after them.
     ///
     /// Pages without marked objects cost a look at their mark bits: four words for 4 KiB.
-    pub(super) fn rescan(&mut self, pages: PageRange) -> bool {
+    pub(super) fn rescan(&mut self, pages: PageRange, next: Option<PageRange>) -> bool {
+        self.ask_for(next);
         let metadata = &self.marking().memory.metadata;
         for piece in pages.pieces(BLOCK) {
             let objects = match metadata.content(metadata.geometry.block(piece.start())) {
-                Content::Small(kind) if kind.has_slots() => self.rescan_small(piece),
+                Content::Small(kind) if kind.has_slots() => self.rescan_small(piece, kind),
                 Content::Large => self.rescan_large(piece),
                 Content::Small(_) | Content::Unused => 0,
             };
@@ -29,30 +40,46 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         true
     }
 
-    /// Returns how many objects there are.
-    fn rescan_small(&mut self, pages: PageRange) -> u32 {
+    #[inline]
+    fn ask_for(&self, next: Option<PageRange>) {
+        let Some(next) = next else { return };
         let marking = self.marking();
-        let (metadata, marks) = (&marking.memory.metadata, marking.marks);
-        let geometry = metadata.geometry;
+        let granule = marking.memory.metadata.geometry.granule(next.start());
+        prefetch((&raw const marking.marks.words()[granule / 64]).addr());
+        (0..AHEAD).for_each(|line| prefetch(next.start() + line * LINE));
+    }
+
+    /// Returns how many objects there are.
+    fn rescan_small(&mut self, pages: PageRange, kind: Kind) -> u32 {
+        let marking = self.marking();
+        let geometry = marking.memory.metadata.geometry;
         let (first, end) = (geometry.granule(pages.start()), geometry.granule(pages.end() - 1) + 1);
-        let (block_start, mut objects) = (first - first % GRANULES_PER_BLOCK, 0);
-        if first > block_start {
-            // The object that spans into the first page begins at most its size before it.
-            let nearest = first.saturating_sub(LARGEST_SMALL / GRANULE).max(block_start);
-            if let Some(start) = marks.last_set(nearest, first - 1) {
-                let address = geometry.granule_address(start);
-                if address + metadata.small_size(address) > pages.start() {
-                    self.trace_soon(address);
-                    objects += 1;
-                }
-            }
+        let mut objects = 0;
+        if let Some(address) = self.spans_into(first) {
+            self.trace_small_of(kind, address);
+            objects += 1;
         }
-        let mut next = first;
-        while let Some(start) = marks.first_set(next, end) {
-            self.trace_soon(geometry.granule_address(start));
-            (next, objects) = (start + 1, objects + 1);
-        }
+        marking.marks.for_each_set(first, end, |granule| {
+            self.trace_small_of(kind, geometry.granule_address(granule));
+            objects += 1;
+        });
         objects
+    }
+
+    /// The marked object that spans into a page from the one before it, given the page's first
+    /// granule. It begins at most its size before that.
+    #[inline]
+    fn spans_into(&self, first: usize) -> Option<usize> {
+        let marking = self.marking();
+        let (metadata, marks): (_, &Bitmap) = (&marking.memory.metadata, marking.marks);
+        let block_start = first - first % GRANULES_PER_BLOCK;
+        if first == block_start {
+            return None;
+        }
+        let nearest = first.saturating_sub(LARGEST_SMALL / GRANULE).max(block_start);
+        let address = metadata.geometry.granule_address(marks.last_set(nearest, first - 1)?);
+        let page = metadata.geometry.granule_address(first);
+        (address + metadata.small_size(address) > page).then_some(address)
     }
 
     /// Returns a measure of the work.

@@ -77,6 +77,24 @@ impl Bitmap {
         (found >= first).then_some(found)
     }
 
+    /// Passes the bits from `first` until `end` that are set to `visit`, in order.
+    #[inline]
+    pub(crate) fn for_each_set(&self, first: usize, end: usize, mut visit: impl FnMut(usize)) {
+        for index in first / 64..end.div_ceil(64) {
+            let mut word = self.words[index].load(Relaxed);
+            if index == first / 64 {
+                word &= !0 << (first % 64);
+            }
+            if index == end / 64 {
+                word &= !(!0 << (end % 64));
+            }
+            while word != 0 {
+                visit(index * 64 + word.trailing_zeros() as usize);
+                word &= word - 1;
+            }
+        }
+    }
+
     /// The first set bit at or after `bit`, before `end`.
     pub(crate) fn first_set(&self, bit: usize, end: usize) -> Option<usize> {
         if bit >= end {

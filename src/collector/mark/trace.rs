@@ -12,7 +12,7 @@ use crate::sync::process::atomic::{Ordering, fence};
 
 impl<M: ObjectModel> Marker<'_, '_, M> {
     /// Traces a marked small object when it is in the cache.
-    pub(in super::super) fn trace_soon(&mut self, address: usize) {
+    pub(super) fn trace_soon(&mut self, address: usize) {
         prefetch(address);
         if let Some(oldest) = self.to_trace.push(address) {
             self.trace_small(oldest);
@@ -20,18 +20,26 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
     }
 
     pub(super) fn trace_small(&mut self, address: usize) {
+        let metadata = &self.marking.memory.metadata;
+        let Content::Small(kind) = metadata.content(metadata.geometry.block(address)) else {
+            unreachable!("{address:#x} is no small object")
+        };
+        self.trace_small_of(kind, address);
+    }
+
+    /// Traces a marked small object of a kind.
+    #[inline]
+    pub(in super::super) fn trace_small_of(&mut self, kind: Kind, address: usize) {
         let (marking, object) = (self.marking, ObjectRef::at(address));
-        let metadata = &marking.memory.metadata;
-        match metadata.content(metadata.geometry.block(address)) {
-            Content::Small(Kind::Conservative) => {
-                self.trace_words(address..address + metadata.small_size(address));
+        match kind {
+            Kind::Conservative => {
+                let size = marking.memory.metadata.small_size(address);
+                self.trace_words(address..address + size);
             }
             // The last stop looks at every object of this kind.
-            Content::Small(Kind::External) if self.run.when == When::Running => {}
-            _ => {
-                // SAFETY: a marked object of this heap with slots of its own.
-                unsafe { marking.model.trace(object, &mut Pusher { marker: self }) };
-            }
+            Kind::External if self.run.when == When::Running => {}
+            // SAFETY: a marked object of this heap with slots of its own.
+            _ => unsafe { marking.model.trace(object, &mut Pusher { marker: self }) },
         }
     }
 

@@ -19,6 +19,16 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
+    /// Leaves out what lies below an address.
+    pub(crate) fn skip_until(&mut self, address: usize) {
+        for ranges in [&mut self.quiet, &mut self.owned] {
+            ranges.retain(|range| range.end() > address);
+            if let Some(first) = ranges.first_mut() {
+                *first = first.from_address(address.max(first.start())).unwrap_or(*first);
+            }
+        }
+    }
+
     /// Has `range` treated as owned.
     pub(crate) fn leave_out(&mut self, range: PageRange) {
         let (mut quiet, mut owned) = (Vec::new(), Vec::new());
