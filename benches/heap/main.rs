@@ -5,11 +5,16 @@
 
 mod allocate;
 mod mark;
+mod rescan;
 mod small_costs;
 
 fn main() {
-    let parts: [(&str, fn()); 3] =
-        [("allocate", allocate::run), ("mark", mark::run), ("costs", small_costs::run)];
+    let parts: [(&str, fn()); 4] = [
+        ("allocate", allocate::run),
+        ("mark", mark::run),
+        ("rescan", rescan::run),
+        ("costs", small_costs::run),
+    ];
     // Cargo adds `--bench`.
     let wanted: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
     for unknown in wanted.iter().filter(|name| parts.iter().all(|(part, _)| part != name)) {

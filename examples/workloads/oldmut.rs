@@ -82,6 +82,9 @@ impl OldMut {
         let nodes = new_nodes(mutator, writer, self.nodes())?;
         let mut random = Lehmer::new(seed);
         for index in 0..self.nodes() {
+            if index % OPERATION == 0 {
+                mutator.safepoint();
+            }
             let node = node(nodes.get(index).expect("the array is full"));
             let mut any = || nodes.get(random.below(self.nodes()));
             // SAFETY: the node is reachable from the array, which is on this thread's stack.
@@ -127,8 +130,11 @@ impl OldMut {
     }
 
     /// The sum of all that can be reached from the array in one step, and itself.
-    fn sum(&self, nodes: Array) -> u64 {
+    fn sum(&self, mutator: &mut Mutator, nodes: Array) -> u64 {
         let sum = |index: usize| {
+            if index % OPERATION == 0 {
+                mutator.safepoint();
+            }
             let old = node(nodes.get(index)?);
             // SAFETY: the node is reachable from the array, and with it those that it refers to,
             // which are nodes as well.
@@ -167,13 +173,13 @@ impl Workload for OldMut {
 
         let mut operations_ns = histogram();
         times.into_iter().for_each(|times| operations_ns += times);
-        let _attached = heap.attach(StackScan::None)?;
+        let mut mutator = heap.attach(StackScan::None)?;
         Ok(Outcome {
             threads,
             setup: Some(setup),
             run,
             operations_ns: Some(operations_ns),
-            sum: self.sum(nodes.get()),
+            sum: self.sum(&mut mutator, nodes.get()),
             ..Outcome::default()
         })
     }

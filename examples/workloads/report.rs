@@ -19,7 +19,7 @@ pub(crate) fn print(
     fields.add("bench", name);
     fields.outcome(outcome);
     fields.collections(stats);
-    fields.tracking(tracker);
+    fields.tracking(tracker, stats);
     fields.add("heap_mib", rounded(stats.peak_bytes as f64 / f64::from(1 << 20)));
     fields.add("sum", outcome.sum);
     println!("{}", if json { fields.json() } else { fields.line() });
@@ -72,15 +72,13 @@ impl Fields {
         self.add("ttsp_max_ms", ms(stats.time_to_safepoint_ns.max() as f64));
     }
 
-    fn tracking(&mut self, tracker: &Tracker) {
-        let stats = tracker.stats();
-        if stats.consumes == 0 {
+    fn tracking(&mut self, tracker: &Tracker, stats: &HeapStats) {
+        if tracker.stats().consumes == 0 {
             return;
         }
-        self.add("dirty_pages", stats.pages);
+        self.add("dirty_pages", stats.dirty_pages);
         if matches!(tracker.kind(), BackendKind::Uffd | BackendKind::Mprotect) {
-            // A page that was protected has cost one fault until it was reported.
-            self.add("faults", stats.pages);
+            self.add("faults", stats.faults);
         }
     }
 

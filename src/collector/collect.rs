@@ -76,6 +76,9 @@ impl<M: ObjectModel> Shared<M> {
     /// Asks for what `cause` needs, and helps with the cycle until that is done.
     fn wait_for_cycle(&self, cause: Cause) -> Answer {
         let start = Instant::now();
+        if cause == Cause::Exhaustion && self.pacer.is_running() {
+            self.pacer.note_late();
+        }
         let wish = self.requests.ask(cause);
         let answer = loop {
             if let Some(answer) = self.requests.answer(wish) {
@@ -111,8 +114,7 @@ impl<M: ObjectModel> Shared<M> {
         }
         self.memory.metadata.flip_marks();
         self.begin_sweep(Scope::Full);
-        report.number = self.end_collection();
-        report.allocated_bytes = self.pacer.cycle_ends();
+        report.end(self.end_collection(), self.pacer.cycle_ends());
         stop.laps.lap(|report| &mut report.finish);
         let stop = self.resume(stop);
         report.add(tally);

@@ -34,11 +34,12 @@ use std::time::{Duration, Instant};
 
 use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
-use super::ledger::Help;
+use super::ledger::{Help, Ledger, Progress};
 use super::mark::{Marker, Marking, Scope, Tally, When};
 use super::report::{CycleReport, StopPurpose};
-use super::rules::{Moment, Rule};
+use super::rules::{Moment, Rule, Rules};
 use super::verify::verify;
+use crate::heap::Memory;
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
 
@@ -46,10 +47,10 @@ use crate::object::{ObjectModel, ObjectRef};
 const ROUNDS: u32 = 12;
 
 /// Stops that give up at the deadline; the one after these does not.
-const ATTEMPTS: u32 = 200;
+const ATTEMPTS: u32 = 1000;
 
 /// How long the program runs between two stops of a cycle, at least.
-const GAP: Duration = Duration::from_micros(100);
+const GAP: Duration = Duration::from_micros(60);
 
 /// Work that is worth waking helpers for in a stop.
 const WORTH_HELP: Duration = Duration::from_micros(200);
@@ -101,7 +102,7 @@ impl Phase {
                 Self::Remark { attempt: 0 }
             }
             (Self::Preclean { round, before }, Outcome::Precleaned { time, .. })
-                if (round < 3 || time / 9 < before / 10) && round + 1 < ROUNDS =>
+                if time / 2 < before / 3 && round + 1 < ROUNDS =>
             {
                 Self::Preclean { round: round + 1, before: time }
             }
@@ -155,8 +156,23 @@ impl<M: ObjectModel> Shared<M> {
             phase = phase.next(outcome);
         }
         let Run { mut report, start, .. } = run;
+        self.leave_hot_chunks_unprotected(report.number);
         report.time = start.elapsed();
         self.record_cycle(cycle, report);
+    }
+}
+
+impl<M> Shared<M> {
+    fn leave_hot_chunks_unprotected(&self, cycle: u64) {
+        if !self.options.hot_chunks {
+            return;
+        }
+        let hot = self.memory.pool().heat_up(cycle, &self.memory.metadata);
+        for range in hot {
+            // A chunk that was freed meanwhile need not be watched any more. Where the kernel
+            // refuses, the pages stay protected and fault, which is all that is lost.
+            let _ = self.memory.tracker().unprotect(range);
+        }
     }
 }
 
@@ -166,13 +182,13 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             Phase::Roots => self.find_roots(),
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
-                    self.consume();
+                    self.consume(Ledger::consume_early);
                 }
                 self.trace();
             }
             Phase::Preclean { .. } => {
                 self.find_roots();
-                self.consume();
+                self.consume(Ledger::consume);
                 self.trace();
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
                 return Outcome::Precleaned { time: self.trace_time, quick };
@@ -184,13 +200,13 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         Outcome::Done
     }
 
-    fn consume(&mut self) {
-        self.shared.rules.reached(Moment::Consuming);
-        let start = Instant::now();
-        let dirty = self.shared.ledger.consume(&self.shared.memory, &self.shared.rules);
+    fn consume(&mut self, consume: fn(&Ledger, &Memory, &Rules) -> Progress) {
+        let (shared, start) = (self.shared, Instant::now());
+        shared.rules.reached(Moment::Consuming);
+        let progress = consume(&shared.ledger, &shared.memory, &shared.rules);
         self.scan_time = start.elapsed();
         self.report.rounds += 1;
-        self.report.dirty_pages += dirty;
+        self.report.scanned(progress);
     }
 
     /// Traces from what is owed now and what was left, while the program runs.
@@ -199,6 +215,15 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let helpers = shared.options.markers.div_ceil(2) - 1;
         let tally = self.rescan(helpers, When::Running);
         self.trace_time = start.elapsed();
+        self.report.tracing += self.trace_time;
+        if std::env::var_os("DUMP").is_some() {
+            eprintln!(
+                "  trace {:?} tally {tally:?} scan {:?} owed {}",
+                self.trace_time,
+                self.scan_time,
+                self.shared.ledger.owed().len()
+            );
+        }
         self.report.add(tally);
         shared.rules.reached(Moment::Traced);
     }
@@ -249,7 +274,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             std::thread::sleep(GAP);
         }
         let stop = self.shared.stop(StopPurpose::Slice);
-        let deadline = stop.laps.began() + self.shared.options.pause_target;
+        let deadline = stop.laps.began() + self.shared.options.pause_target / 5 * 4;
         (stop, (attempt < ATTEMPTS).then_some(deadline))
     }
 
@@ -257,11 +282,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn brake(&mut self, attempt: u32, from: usize) -> Outcome {
         let shared = self.shared;
         let (mut stop, deadline) = self.begin_slice(attempt);
-        let (from, help) = (from.max(shared.ledger.owed().span().start()), self.whole_crew());
+        let (from, help) = (from.max(shared.ledger.owed().span().start()), None);
         let done = shared.ledger.consume_from(from, deadline, &shared.memory, &shared.rules, help);
         stop.laps.lap(|report| &mut report.scan);
         self.report.stops.push(shared.resume(stop));
-        self.report.dirty_pages += done.dirty;
+        self.report.scanned(done);
         done.rest.map_or(Outcome::Done, Outcome::ConsumedUntil)
     }
 
@@ -275,7 +300,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         }
         stop.laps.report.purpose = StopPurpose::Remark;
         self.last_scan(&mut stop);
-        let deadline = deadline.map(|deadline| deadline.max(Instant::now() + target / 2));
+        let deadline = deadline.map(|_| Instant::now() + target / 2);
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
             return Outcome::LateAfterScan;
@@ -301,6 +326,12 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let helpers = self.helpers_for(self.trace_time);
         let tally = self.rescan(helpers, When::Stopped(deadline));
         stop.laps.lap(|report| &mut report.rescan);
+        if std::env::var_os("DUMP").is_some() {
+            eprintln!(
+                "  slice {tally:?} helpers {helpers} owed {}",
+                self.shared.ledger.owed().len()
+            );
+        }
         self.report.add(tally);
         ledger.is_empty()
             && self.marking.is_done()
@@ -312,7 +343,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
             let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
-            self.report.dirty_pages += ledger.peek(&shared.memory, rules, help);
+            ledger.peek(&shared.memory, rules, help);
         }
         if rules.holds(Rule::LookAtExternal) {
             let external = shared.memory.external_ranges();
@@ -353,8 +384,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             shared.memory.metadata.flip_marks();
         }
         shared.begin_sweep(scope);
-        self.report.number = shared.end_collection();
-        self.report.allocated_bytes = shared.pacer.cycle_ends();
+        self.report.end(shared.end_collection(), shared.pacer.cycle_ends());
         stop.laps.lap(|report| &mut report.finish);
         self.report.stops.push(shared.resume(stop));
     }

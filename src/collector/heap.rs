@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
-use super::pacing::{Pacer, Room};
+use super::pacing::{Allocated, Pacer, Room};
 use super::report::CycleReport;
 use super::requests::Requests;
 use super::rules::Rules;
@@ -78,20 +78,21 @@ pub(super) struct Cycle {
     /// The size that the heap should have, and the live size at which the next cycle is a full one.
     target: usize,
     full_at: usize,
-    /// What the last minor cycle took, and the last full one for a byte alive.
-    minor_time: Duration,
-    full_time_per_byte: f64,
+    /// Bytes that were allocated during the last minor cycle, and during the last full one for each
+    /// that was alive.
+    during_minor: usize,
+    during_full: f64,
 }
 
 /// A collection that was not yet taken note of, because its live size is not known before the sweep.
 #[derive(Debug)]
 pub(super) struct Unobserved {
     pub(super) scope: Scope,
-    /// Bytes allocated since the one before, and the time for that.
-    pub(super) allocated: usize,
+    /// The time since the one before.
     pub(super) since: Duration,
     /// The time that it took.
     pub(super) collecting: Duration,
+    pub(super) bytes: Allocated,
 }
 
 impl Cycle {
@@ -99,9 +100,13 @@ impl Cycle {
     pub(super) fn observe(&mut self, report: &CycleReport) {
         self.unobserved = Some(Unobserved {
             scope: report.scope,
-            allocated: report.allocated_bytes,
             since: self.ended.elapsed(),
             collecting: report.time,
+            bytes: Allocated {
+                total: report.allocated_bytes,
+                during: report.allocated_meanwhile,
+                late: report.late,
+            },
         });
         self.ended = Instant::now();
     }
@@ -111,10 +116,11 @@ impl Cycle {
         if live >= self.full_at { Scope::Full } else { Scope::Minor }
     }
 
-    fn expected_time(&self, live: usize) -> Duration {
+    /// Bytes that are likely to be allocated during the next cycle.
+    fn during_next(&self, live: usize) -> usize {
         match self.next_scope(live) {
-            Scope::Minor => self.minor_time,
-            Scope::Full => Duration::from_secs_f64(self.full_time_per_byte * live as f64),
+            Scope::Minor => self.during_minor,
+            Scope::Full => (self.during_full * live as f64) as usize,
         }
     }
 }
@@ -180,8 +186,8 @@ impl<M: ObjectModel> Heap<M> {
             unobserved: None,
             target: initial,
             full_at: 0,
-            minor_time: Duration::ZERO,
-            full_time_per_byte: 0.0,
+            during_minor: 0,
+            during_full: 0.0,
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
@@ -195,7 +201,11 @@ impl<M: ObjectModel> Heap<M> {
             cycle: Mutex::new(cycle),
             collections: AtomicU64::new(0),
             // Concurrent cycles begin early, so that they end before the room does.
-            pacer: Pacer::new(if concurrent { initial / 2 } else { initial }, options.limit),
+            pacer: Pacer::new(Room {
+                nursery: if concurrent { initial / 3 } else { initial },
+                free: options.limit,
+                during: 0,
+            }),
             crew: Crew::default(),
             stress_count: AtomicU32::new(0),
             sweeping: Sweeping::default(),
@@ -385,10 +395,11 @@ impl<M: ObjectModel> Shared<M> {
         let mut pool = self.memory.pool();
         let live = pool.live_bytes();
         if seen.scope == Scope::Minor {
-            cycle.minor_time = seen.collecting;
+            cycle.during_minor = seen.bytes.next(cycle.during_minor);
         } else {
-            cycle.full_time_per_byte = seen.collecting.as_secs_f64() / live.max(1) as f64;
-            cycle.balancer.observe((seen.allocated, seen.since), (live, seen.collecting));
+            let thought = (cycle.during_full * live as f64) as usize;
+            cycle.during_full = seen.bytes.next(thought) as f64 / live.max(1) as f64;
+            cycle.balancer.observe((seen.bytes.total, seen.since), (live, seen.collecting));
             cycle.target = match self.options.sizing {
                 Sizing::Fixed => self.options.limit,
                 Sizing::Balanced => cycle.balancer.target(live, self.options.limit),
@@ -399,15 +410,16 @@ impl<M: ObjectModel> Shared<M> {
         drop(pool);
         let nursery = cycle.target.saturating_sub(live);
         self.pacer.set(Room {
-            nursery: if self.concurrent { nursery / 2 } else { nursery },
+            nursery: if self.concurrent { nursery / 4 * 3 } else { nursery },
             free: self.options.limit.saturating_sub(live),
-            cycle: if self.concurrent { cycle.expected_time(live) } else { Duration::ZERO },
+            during: if self.concurrent { cycle.during_next(live) } else { 0 },
         });
         self.lock_recorder().live_bytes = live;
     }
 
     /// The driver thread: runs cycles when they are asked for.
     fn drive(&self) {
+        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1000_u64) };
         while let Some((wanted, cause)) = self.requests.begin() {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let mut cycle = self.cycle.lock().expect("no panic in a collection");

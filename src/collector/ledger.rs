@@ -17,7 +17,7 @@ use std::time::Instant;
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError};
-use crate::heap::{Memory, Watched};
+use crate::heap::{Memory, Watched, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -36,6 +36,8 @@ pub(super) type Help<'a> = Option<(&'a Crew, usize)>;
 pub(super) struct Progress {
     /// Pages that were dirty.
     pub(super) dirty: usize,
+    /// Those of them that were protected before: the program took a fault for each.
+    pub(super) faults: usize,
     /// Where what was not scanned begins.
     pub(super) rest: Option<usize>,
 }
@@ -61,10 +63,24 @@ impl Ledger {
         self.owed.is_empty()
     }
 
-    /// Consumes what was written (GET + WP); the pages are clean from now on. Returns how many pages
-    /// were dirty.
-    pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> usize {
-        self.consume_from(self.owed.span().start(), None, memory, rules, None).dirty
+    /// Consumes what was written (GET + WP); the pages are clean from now on.
+    pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> Progress {
+        self.consume_from(self.owed.span().start(), None, memory, rules, None)
+    }
+
+    /// As [`consume`](Self::consume), at the beginning of a minor cycle, when nothing is being marked:
+    /// hot chunks are not protected yet. Looks at the same time which chunks are hot.
+    pub(super) fn consume_early(&self, memory: &Memory, rules: &Rules) -> Progress {
+        let watched = memory.pool().watched(Which::AllButHot, &memory.metadata);
+        let progress = self.consume_these(watched, None, memory, rules, None);
+        let mut pool = memory.pool();
+        pool.take_temperature(&self.owed, &memory.metadata);
+        // All pages of the nursery are dirty, and most have nothing marked to look at.
+        let marks = memory.metadata.current_marks();
+        pool.unmarked_young(marks, &memory.metadata, |range| {
+            self.owed.remove(range);
+        });
+        progress
     }
 
     /// As [`consume`](Self::consume), from an address on and until the time is up, with the crew's
@@ -77,8 +93,19 @@ impl Ledger {
         rules: &Rules,
         help: Help<'_>,
     ) -> Progress {
-        let mut watched = memory.pool().watched(true, &memory.metadata);
+        let mut watched = memory.pool().watched(Which::All, &memory.metadata);
         watched.skip_until(from);
+        self.consume_these(watched, deadline, memory, rules, help)
+    }
+
+    fn consume_these(
+        &self,
+        watched: Watched,
+        deadline: Option<Instant>,
+        memory: &Memory,
+        rules: &Rules,
+        help: Help<'_>,
+    ) -> Progress {
         let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
         let owed = forgotten.as_ref().unwrap_or(&self.owed);
         self.scan(watched, rules, help, deadline, |range| memory.tracker().consume(range, owed))
@@ -86,11 +113,11 @@ impl Ledger {
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Nothing may be owned.
-    pub(super) fn peek(&self, memory: &Memory, rules: &Rules, help: Help<'_>) -> usize {
-        let watched = memory.pool().watched(false, &memory.metadata);
-        debug_assert!(watched.owned.is_empty(), "a scan in a stop with blocks owned");
+    pub(super) fn peek(&self, memory: &Memory, rules: &Rules, help: Help<'_>) {
+        let watched = memory.pool().watched(Which::AllAsItIs, &memory.metadata);
+        debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
         let scan = |range| memory.tracker().peek(range, &self.owed);
-        self.scan(watched, rules, help, None, scan).dirty
+        self.scan(watched, rules, help, None, scan);
     }
 
     fn scan(
@@ -121,10 +148,11 @@ impl Ledger {
             None => work(),
         }
         if rules.holds(Rule::OweLeftOut) {
-            watched.owned.into_iter().for_each(|range| self.owed.insert(range));
+            watched.left_out.iter().for_each(|&range| self.owed.insert(range));
         }
         let rest = pieces.get(next.into_inner()).map(|piece| piece.start());
-        Progress { dirty: dirty.into_inner(), rest }
+        let dirty = dirty.into_inner();
+        Progress { dirty, faults: dirty.saturating_sub(watched.unprotected), rest }
     }
 
     fn dirty_in(

@@ -66,6 +66,9 @@ pub struct HeapOptions {
     pub markers: usize,
     /// Ask the kernel for huge pages.
     pub huge_pages: bool,
+    /// Leave memory unprotected between cycles where the program writes to most pages anyway. Saves
+    /// faults, and makes minor cycles look at more.
+    pub hot_chunks: bool,
     /// How dirty pages are tracked.
     pub tracker: TrackerOptions,
     /// Check every collection: mark again with a simple marker, compare, and check all metadata.
@@ -87,6 +90,7 @@ impl Default for HeapOptions {
             pause_target: PAUSE_TARGET,
             markers: processors.min(4),
             huge_pages: true,
+            hot_chunks: true,
             tracker: TrackerOptions::default(),
             verify: false,
             stress: None,

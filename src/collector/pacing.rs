@@ -1,17 +1,19 @@
 //! Pacing: when a cycle begins, and what mutators do while one is behind.
 //!
 //! Bytes are charged by the block. A cycle begins when the program has allocated its nursery, or
-//! earlier when by the rates that were seen it would not end before the limit is reached otherwise.
+//! earlier when, by what was allocated during the cycles before, it would not end before the limit.
 //! While a cycle runs and room gets short, whoever takes a block first helps to mark, the longer
 //! the less room there is. Only at the limit do mutators wait.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::sync::process::Mutex;
 use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// The longest that a mutator helps for one block.
 const LONGEST_TAX: Duration = Duration::from_micros(500);
+
+/// Bytes that more are allowed for at first, after a cycle that was late.
+const FIRST_GUESS: usize = 16 << 20;
 
 /// What a mutator that has taken memory should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +36,10 @@ pub(super) struct Pacer {
     taxed_from: AtomicUsize,
     wall: AtomicUsize,
     running: AtomicBool,
-    rates: Mutex<Rates>,
-}
-
-/// What was seen of the program and of cycles.
-#[derive(Debug)]
-struct Rates {
-    /// When the last cycle ended.
-    ended: Instant,
-    /// Bytes per second that the program allocates, the greater of the last values.
-    allocation: f64,
+    /// Bytes charged when the cycle began that is going on.
+    at_begin: AtomicUsize,
+    /// Whether mutators had to help or wait in this cycle.
+    late: AtomicBool,
 }
 
 /// What room there is for a program between two cycles.
@@ -53,22 +49,42 @@ pub(super) struct Room {
     pub(super) nursery: usize,
     /// Bytes until the limit.
     pub(super) free: usize,
-    /// How long the next cycle is likely to take.
-    pub(super) cycle: Duration,
+    /// Bytes that are likely to be allocated during the next cycle.
+    pub(super) during: usize,
+}
+
+/// What was allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allocated {
+    /// Since the cycle before ended, in bytes.
+    pub(super) total: usize,
+    /// Of that, during the cycle.
+    pub(super) during: usize,
+    /// Whether more would have been, had mutators not had to help or to wait.
+    pub(super) late: bool,
+}
+
+impl Allocated {
+    /// What is likely to be allocated during the next cycle, when so much was thought of this one.
+    pub(super) fn next(self, thought: usize) -> usize {
+        let seen = self.during;
+        if self.late { seen.max(thought) / 2 * 3 + FIRST_GUESS } else { seen.midpoint(thought) }
+    }
 }
 
 impl Pacer {
     /// A pacer for a heap with that much room.
-    pub(super) fn new(nursery: usize, free: usize) -> Self {
+    pub(super) fn new(room: Room) -> Self {
         let pacer = Self {
             allocated: AtomicUsize::new(0),
             trigger: AtomicUsize::new(0),
             taxed_from: AtomicUsize::new(0),
             wall: AtomicUsize::new(0),
             running: AtomicBool::new(false),
-            rates: Mutex::new(Rates { ended: Instant::now(), allocation: 0.0 }),
+            at_begin: AtomicUsize::new(0),
+            late: AtomicBool::new(false),
         };
-        pacer.set(Room { nursery, free, cycle: Duration::ZERO });
+        pacer.set(room);
         pacer
     }
 
@@ -90,6 +106,11 @@ impl Pacer {
         self.allocated.load(Relaxed) > self.trigger.load(Relaxed)
     }
 
+    /// A mutator has to wait.
+    pub(super) fn note_late(&self) {
+        self.late.store(true, Relaxed);
+    }
+
     /// Whether a cycle is going on.
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Relaxed)
@@ -101,36 +122,33 @@ impl Pacer {
         if allocated <= from {
             return Charge::GoOn;
         }
+        self.late.store(true, Relaxed);
         let part = (allocated - from) as f64 / ((wall.saturating_sub(from) / 4 * 3).max(1)) as f64;
         Charge::Assist(LONGEST_TAX.mul_f64(part.min(1.0)))
     }
 
-    /// Sets when the next cycle is to begin.
+    /// Sets when the next cycle is to begin: with half as much again to spare as it is likely to need.
     pub(super) fn set(&self, room: Room) {
-        let rate = self.rates.lock().expect("no panic under the pacer's lock").allocation;
-        let during = (1.5 * rate * room.cycle.as_secs_f64()) as usize;
+        let latest = room.free.saturating_sub(room.during / 2 * 3);
         // A cycle that begins at once has no garbage to find.
-        let latest = room.free.saturating_sub(during).max(room.free / 4);
-        let trigger = room.nursery.min(latest);
+        let trigger = room.nursery.min(latest.max(room.free / 4));
         self.trigger.store(trigger, Relaxed);
-        self.taxed_from.store(trigger + room.free.saturating_sub(trigger) / 2, Relaxed);
+        self.taxed_from.store(trigger + room.free.saturating_sub(trigger) / 3, Relaxed);
         self.wall.store(room.free, Relaxed);
     }
 
     /// A cycle begins now.
     pub(super) fn cycle_begins(&self) {
+        self.at_begin.store(self.allocated.load(Relaxed), Relaxed);
         self.running.store(true, Relaxed);
-        let mut rates = self.rates.lock().expect("no panic under the pacer's lock");
-        let time = rates.ended.elapsed().as_secs_f64().max(1e-6);
-        let rate = self.allocated.load(Relaxed) as f64 / time;
-        rates.allocation = rate.max(0.7 * rates.allocation);
     }
 
-    /// A cycle ends now. Returns the bytes that were allocated since the last one ended.
-    pub(super) fn cycle_ends(&self) -> usize {
-        self.rates.lock().expect("no panic under the pacer's lock").ended = Instant::now();
+    /// A cycle ends now.
+    pub(super) fn cycle_ends(&self) -> Allocated {
         self.running.store(false, Relaxed);
-        self.allocated.swap(0, Relaxed)
+        let total = self.allocated.swap(0, Relaxed);
+        let late = self.late.swap(false, Relaxed);
+        Allocated { total, during: total - self.at_begin.load(Relaxed), late }
     }
 }
 
@@ -138,35 +156,48 @@ impl Pacer {
 mod tests {
     use super::*;
 
+    fn pacer(nursery: usize, free: usize, during: usize) -> Pacer {
+        Pacer::new(Room { nursery, free, during })
+    }
+
     #[test]
     fn a_cycle_begins_when_the_nursery_is_used_up() {
-        let pacer = Pacer::new(100, 1000);
+        let pacer = pacer(100, 1000, 0);
         assert_eq!(pacer.charge(100), Charge::GoOn);
         assert_eq!(pacer.charge(1), Charge::Collect);
         assert!(pacer.is_time());
-        assert_eq!(pacer.cycle_ends(), 101);
+        pacer.cycle_begins();
+        pacer.charge(7);
+        assert_eq!(pacer.cycle_ends(), Allocated { total: 108, during: 7, late: false });
         assert_eq!(pacer.charge(100), Charge::GoOn);
     }
 
     #[test]
-    fn a_cycle_begins_early_when_it_takes_long() {
-        let pacer = Pacer::new(900, 1000);
-        pacer.charge(1_000_000);
-        pacer.cycle_begins();
-        pacer.cycle_ends();
-        pacer.set(Room { nursery: 900, free: 1000, cycle: Duration::from_secs(3600) });
-        assert_eq!(pacer.charge(250), Charge::GoOn);
-        assert_eq!(pacer.charge(1), Charge::Collect);
+    fn a_cycle_begins_early_when_much_is_allocated_during_it() {
+        let likely = pacer(900, 1000, 400);
+        assert_eq!(likely.charge(400), Charge::GoOn);
+        assert_eq!(likely.charge(1), Charge::Collect);
+        let hopeless = pacer(900, 1000, 4000);
+        assert_eq!(hopeless.charge(250), Charge::GoOn);
+        assert_eq!(hopeless.charge(1), Charge::Collect);
+    }
+
+    #[test]
+    fn more_is_allowed_for_after_a_cycle_that_was_late() {
+        let in_time = Allocated { total: 500, during: 100, late: false };
+        assert_eq!(in_time.next(300), 200);
+        let late = Allocated { late: true, ..in_time };
+        assert_eq!(late.next(300), 450 + FIRST_GUESS);
     }
 
     #[test]
     fn help_grows_as_room_gets_short() {
-        let pacer = Pacer::new(200, 1000);
-        pacer.charge(200);
+        let pacer = pacer(100, 1000, 0);
+        pacer.charge(100);
         pacer.cycle_begins();
-        assert_eq!(pacer.charge(400), Charge::GoOn);
-        assert_eq!(pacer.charge(150), Charge::Assist(LONGEST_TAX / 2));
-        assert_eq!(pacer.charge(200), Charge::Assist(LONGEST_TAX));
+        assert_eq!(pacer.charge(300), Charge::GoOn);
+        assert_eq!(pacer.charge(225), Charge::Assist(LONGEST_TAX / 2));
+        assert_eq!(pacer.charge(225), Charge::Assist(LONGEST_TAX));
         assert_eq!(pacer.charge(2000), Charge::Assist(LONGEST_TAX));
     }
 }

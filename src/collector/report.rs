@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::ledger::Progress;
 use super::mark::{Scope, Tally};
+use super::pacing::Allocated;
 use crate::mutator::{Cause, TimeToSafepoint};
 
 /// What a stop was for.
@@ -58,10 +60,18 @@ pub struct CycleReport {
     pub time: Duration,
     /// Bytes that the program allocated since the cycle before ended.
     pub allocated_bytes: usize,
+    /// Those of them that it allocated during this cycle.
+    pub allocated_meanwhile: usize,
+    /// Whether mutators had to help to mark, or to wait.
+    pub late: bool,
+    /// How long it traced while the program ran.
+    pub tracing: Duration,
     /// Objects that it marked.
     pub marked_objects: usize,
-    /// Pages that its scans reported as written.
+    /// Pages that its scans reported as written and protected.
     pub dirty_pages: usize,
+    /// Those of them that had been protected before: the program took a fault for each.
+    pub faults: usize,
     /// Pages that it looked at again, and those of them that had no marked object.
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
@@ -86,13 +96,30 @@ impl CycleReport {
             cause,
             time: Duration::ZERO,
             allocated_bytes: 0,
+            allocated_meanwhile: 0,
+            late: false,
+            tracing: Duration::ZERO,
             marked_objects: 0,
             dirty_pages: 0,
+            faults: 0,
             rescanned_pages: 0,
             barren_pages: 0,
             rounds: 0,
             stops: Vec::new(),
         }
+    }
+
+    /// The cycle ends.
+    pub(super) fn end(&mut self, number: u64, allocated: Allocated) {
+        self.number = number;
+        self.allocated_bytes = allocated.total;
+        self.allocated_meanwhile = allocated.during;
+        self.late = allocated.late;
+    }
+
+    pub(super) fn scanned(&mut self, progress: Progress) {
+        self.dirty_pages += progress.dirty;
+        self.faults += progress.faults;
     }
 
     pub(super) fn add(&mut self, tally: Tally) {
@@ -159,16 +186,18 @@ impl fmt::Display for CycleReport {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         write!(
             f,
-            "cycle {}, {:?} for {:?}: {:.3} ms, {} MiB allocated, {} objects marked, {} pages dirty \
-             in {} rounds, {} looked at again, {} of them barren; {} stops",
+            "cycle {}, {:?} for {:?}: {:.3} ms, {} MiB allocated, {} of them meanwhile, {} objects marked, {} pages dirty \
+             in {} rounds, {} faults, {} looked at again, {} of them barren; {} stops",
             self.number,
             self.scope,
             self.cause,
             ms(self.time),
             self.allocated_bytes >> 20,
+            self.allocated_meanwhile >> 20,
             self.marked_objects,
             self.dirty_pages,
             self.rounds,
+            self.faults,
             self.rescanned_pages,
             self.barren_pages,
             self.stops.len(),

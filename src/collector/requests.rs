@@ -67,7 +67,8 @@ impl Requests {
     ///
     /// - allocation: a cycle, without waiting for it;
     /// - exhaustion: the end of the cycle that is going on, or else a whole full one;
-    /// - request and stress: a full cycle that begins after this.
+    /// - request and stress: a full cycle that begins after this;
+    /// - request for the young: any cycle that begins after this.
     pub(super) fn ask(&self, cause: Cause) -> Wish {
         let mut state = self.lock();
         let wish = match cause {
@@ -78,6 +79,10 @@ impl Requests {
                 0
             }
             Cause::Exhaustion if state.is_running() => state.begun,
+            Cause::RequestYoung => {
+                state.want(Scope::Minor, cause);
+                state.begun + 1
+            }
             Cause::Exhaustion | Cause::LastResort | Cause::Request | Cause::Stress => {
                 state.want(Scope::Full, cause);
                 state.begun + 1

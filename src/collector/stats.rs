@@ -19,9 +19,11 @@ pub struct HeapStats {
     pub collections: u64,
     /// Those of them that looked at the whole heap.
     pub full_collections: u64,
-    /// Pages that scans reported as written, which is about as many faults as the program took for
-    /// being watched.
+    /// Pages that scans reported as written and protected.
     pub dirty_pages: usize,
+    /// Those of them that had been protected before: about as many faults as the program took for
+    /// being watched.
+    pub faults: usize,
     /// Pages that were looked at again.
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
@@ -56,6 +58,7 @@ const REPORTS: usize = 4096;
 pub(super) struct Recorder {
     full_collections: u64,
     dirty_pages: usize,
+    faults: usize,
     rescanned_pages: usize,
     barren_pages: usize,
     stalls_ns: Histogram<u64>,
@@ -76,6 +79,7 @@ impl Default for Recorder {
         Self {
             full_collections: 0,
             dirty_pages: 0,
+            faults: 0,
             rescanned_pages: 0,
             barren_pages: 0,
             stalls_ns: histogram(),
@@ -104,6 +108,7 @@ impl Recorder {
         self.full_collections += u64::from(full);
         self.live_objects = if full { marked } else { self.live_objects + marked };
         self.dirty_pages += report.dirty_pages;
+        self.faults += report.faults;
         self.rescanned_pages += report.rescanned_pages;
         self.barren_pages += report.barren_pages;
         if self.reports.len() == REPORTS {
@@ -132,6 +137,7 @@ impl<M> Shared<M> {
             collections: self.collections.load(Relaxed),
             full_collections: recorder.full_collections,
             dirty_pages: recorder.dirty_pages,
+            faults: recorder.faults,
             rescanned_pages: recorder.rescanned_pages,
             barren_pages: recorder.barren_pages,
             stalls_ns: recorder.stalls_ns.clone(),

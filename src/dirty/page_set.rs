@@ -57,12 +57,25 @@ impl PageSet {
     #[must_use]
     pub fn len(&self) -> usize {
         let mut count = 0;
-        let mut next = self.next_summary(0);
+        let mut next = self.next_word(0, self.words.len());
         while let Some(word) = next {
             count += self.words[word].load(Ordering::Acquire).count_ones() as usize;
-            next = self.next_summary(word + 1);
+            next = self.next_word(word + 1, self.words.len());
         }
         count
+    }
+
+    /// The number of pages in the set that lie in `range`.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    #[must_use]
+    pub fn count_in(&self, range: PageRange) -> usize {
+        let (first, end) = self.indices(range);
+        let count = |(word, mask): (usize, u64)| {
+            (self.words[word].load(Ordering::Acquire) & mask).count_ones() as usize
+        };
+        masks(first..end).map(count).sum()
     }
 
     /// Whether the set is empty; quicker than counting.
@@ -205,24 +218,22 @@ impl PageSet {
         let mut word = from / BITS;
         let mut bits = self.words[word].load(Ordering::Acquire) & (!0 << (from % BITS));
         while bits == 0 {
-            word = self.next_summary(word + 1)?;
-            if word * BITS >= end {
-                return None;
-            }
+            word = self.next_word(word + 1, end.div_ceil(BITS))?;
             bits = self.words[word].load(Ordering::Acquire);
         }
         let found = word * BITS + bits.trailing_zeros() as usize;
         (found < end).then_some(found)
     }
 
-    /// The first word at or after `from` whose summary bit is set.
-    fn next_summary(&self, from: usize) -> Option<usize> {
+    /// The first word at or after `from`, before `end`, whose summary bit is set.
+    fn next_word(&self, from: usize, end: usize) -> Option<usize> {
         let mut index = from / BITS;
         let mut mask = !0 << (from % BITS);
-        while index < self.summary.len() {
+        while index * BITS < end {
             let bits = self.summary[index].load(Ordering::Acquire) & mask;
             if bits != 0 {
-                return Some(index * BITS + bits.trailing_zeros() as usize);
+                let word = index * BITS + bits.trailing_zeros() as usize;
+                return (word < end).then_some(word);
             }
             (index, mask) = (index + 1, !0);
         }

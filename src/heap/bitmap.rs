@@ -77,6 +77,11 @@ impl Bitmap {
         (found >= first).then_some(found)
     }
 
+    /// Whether no bit of some words is set.
+    pub(crate) fn is_clear(&self, words: std::ops::Range<usize>) -> bool {
+        self.words[words].iter().all(|word| word.load(Relaxed) == 0)
+    }
+
     /// Passes the bits from `first` until `end` that are set to `visit`, in order.
     #[inline]
     pub(crate) fn for_each_set(&self, first: usize, end: usize, mut visit: impl FnMut(usize)) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::geometry::{BLOCKS_PER_CHUNK, Geometry};
 use super::metadata::Metadata;
+use super::pool::Heat;
 use crate::dirty::{TrackError, Tracker};
 use crate::os::memory::{self, Advice};
 use crate::os::{OsError, PageRange};
@@ -45,6 +46,7 @@ pub(crate) struct Chunk {
     pub(crate) owned: u32,
     /// Blocks that are to be swept and are not listed as such yet.
     pub(crate) unswept: u32,
+    pub(crate) heat: Heat,
     watched: bool,
 }
 
@@ -56,6 +58,7 @@ impl Chunk {
         armed: 0,
         owned: 0,
         unswept: 0,
+        heat: Heat::NONE,
         watched: false,
     };
 }
@@ -212,6 +215,7 @@ impl Chunks {
 
     fn begin(&mut self, chunk: usize, state: Use) {
         self.chunks[chunk].state = state;
+        self.chunks[chunk].heat = Heat::NONE;
         self.chunks[chunk].free = ALL_BLOCKS;
     }
 

@@ -117,6 +117,12 @@ impl Metadata {
         }
     }
 
+    /// Whether the age of a block is old; quicker than asking for the age.
+    #[inline]
+    pub(crate) fn is_old(&self, block: usize) -> bool {
+        self.ages[block].load(Ordering::Acquire) == Age::Old as u8
+    }
+
     /// Sets the age of a block: to owned before the first object in it can be published, to young
     /// by the owner or in a stop, to old in a stop.
     pub(crate) fn set_age(&self, block: usize, age: Age) {

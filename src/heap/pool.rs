@@ -5,7 +5,7 @@
 //! whole chunks come first, then free blocks, then the emptiest blocks.
 //!
 //! Beside this file: [`sweeping`], [`large_objects`], and [`arming`], which knows where protected pages
-//! may be.
+//! may be, and [`heat`], which knows where they are not worth while.
 //!
 //! ```text
 //!               take                    retire                collection
@@ -16,12 +16,14 @@
 //! ```
 
 mod arming;
+mod heat;
 mod large_objects;
 mod sweeping;
 
 use std::collections::BTreeSet;
 
-pub(crate) use arming::Watched;
+pub(crate) use arming::{Watched, Which};
+pub(crate) use heat::Heat;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;

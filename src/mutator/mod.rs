@@ -150,6 +150,8 @@ pub enum Cause {
     LastResort,
     /// The program asked for it.
     Request,
+    /// The program asked for a collection of young objects.
+    RequestYoung,
     /// Stress mode.
     Stress,
 }
@@ -270,6 +272,12 @@ impl Mutator {
     /// Collects the whole heap now.
     pub fn collect(&mut self) {
         self.collect_for(Cause::Request);
+    }
+
+    /// Collects the young objects now, or the whole heap where it is not collected by generations
+    /// or where it is time for that.
+    pub fn collect_young(&mut self) {
+        self.collect_for(Cause::RequestYoung);
     }
 
     /// A handle that keeps `object` alive until it is dropped.

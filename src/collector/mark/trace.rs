@@ -108,14 +108,16 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
     #[inline]
     fn wants(&self, address: usize, slot: Slot) -> bool {
         let metadata = &self.marking.memory.metadata;
-        match metadata.age(metadata.geometry.block(address)) {
-            Age::Old => self.marking.scope == Scope::Full,
-            Age::Young => true,
-            Age::Owned => {
-                self.owe(slot);
-                false
-            }
+        let block = metadata.geometry.block(address);
+        // Most of what a minor cycle sees is old and marked already.
+        if self.marking.scope == Scope::Minor && metadata.is_old(block) {
+            return false;
         }
+        let owned = metadata.age(block) == Age::Owned;
+        if owned {
+            self.owe(slot);
+        }
+        !owned
     }
 
     /// As [`wants`](Self::wants), for a word that may be anything: what it resolves to in an owned

@@ -4,24 +4,38 @@ use std::ops::Range;
 
 use super::Pool;
 use crate::dirty::Tracker;
+use crate::heap::bitmap::Bitmap;
 use crate::heap::chunks::{NoChunk, Use, Watch};
-use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK};
+use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, WORDS_PER_BLOCK};
 use crate::heap::metadata::{Age, Metadata};
-use crate::os::PageRange;
+use crate::os::{PageRange, page_size};
 
 /// What of a heap's memory is watched.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     /// Memory that no mutator is allocating in.
     pub(crate) quiet: Vec<PageRange>,
-    /// Blocks that mutators own.
-    pub(crate) owned: Vec<PageRange>,
+    /// What is left out: blocks that mutators own.
+    pub(crate) left_out: Vec<PageRange>,
+    /// Pages of the former that were not protected before: all of them count as written.
+    pub(crate) unprotected: usize,
+}
+
+/// Which of the watched memory a scan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All of it, which is protected afterwards.
+    All,
+    /// As above, but for hot chunks, which stay unprotected and thereby dirty until a later scan.
+    AllButHot,
+    /// All of it, and protection stays as it is.
+    AllAsItIs,
 }
 
 impl Watched {
     /// Leaves out what lies below an address.
     pub(crate) fn skip_until(&mut self, address: usize) {
-        for ranges in [&mut self.quiet, &mut self.owned] {
+        for ranges in [&mut self.quiet, &mut self.left_out] {
             ranges.retain(|range| range.end() > address);
             if let Some(first) = ranges.first_mut() {
                 *first = first.from_address(address.max(first.start())).unwrap_or(*first);
@@ -29,20 +43,20 @@ impl Watched {
         }
     }
 
-    /// Has `range` treated as owned.
+    /// Has `range` left out.
     pub(crate) fn leave_out(&mut self, range: PageRange) {
-        let (mut quiet, mut owned) = (Vec::new(), Vec::new());
+        let (mut quiet, mut left_out) = (Vec::new(), Vec::new());
         for part in self.quiet.drain(..) {
             let Some(common) = part.intersection(range) else {
                 quiet.push(part);
                 continue;
             };
-            owned.push(common);
+            left_out.push(common);
             quiet.extend(PageRange::new(part.start(), common.start()));
             quiet.extend(PageRange::new(common.end(), part.end()));
         }
         self.quiet = quiet;
-        self.owned.append(&mut owned);
+        self.left_out.append(&mut left_out);
     }
 }
 
@@ -114,9 +128,9 @@ impl Pool {
         Ok(())
     }
 
-    /// The addresses of all watched memory that has been in use, but for blocks that a mutator owns,
-    /// as maximal ranges; and these blocks. With `arm` the former counts as protected from now on.
-    pub(crate) fn watched(&mut self, arm: bool, metadata: &Metadata) -> Watched {
+    /// The addresses of all watched memory that has been in use, as maximal ranges, and what of it
+    /// is left out. What is not, counts as protected from now on, as `which` says.
+    pub(crate) fn watched(&mut self, which: Which, metadata: &Metadata) -> Watched {
         let mut watched = Watched::default();
         let chunks: Vec<_> = self.chunks.in_use().collect();
         for (number, state) in chunks {
@@ -127,9 +141,14 @@ impl Pool {
             let first = number * BLOCKS_PER_CHUNK;
             let is_owned = |index: &u32| metadata.age(first + *index as usize) == Age::Owned;
             let owned = bits(chunk.owned).filter(is_owned).fold(0, |mask, index| mask | 1 << index);
+            if which == Which::AllButHot && chunk.heat.unprotected {
+                continue;
+            }
             let quiet = !chunk.zero & !owned;
-            chunk.armed |= if arm { quiet } else { 0 };
-            for (mask, ranges) in [(quiet, &mut watched.quiet), (owned, &mut watched.owned)] {
+            let fresh = (quiet & !chunk.armed).count_ones() as usize;
+            watched.unprotected += fresh * (BLOCK / page_size());
+            chunk.armed |= if which == Which::AllAsItIs { 0 } else { quiet };
+            for (mask, ranges) in [(quiet, &mut watched.quiet), (owned, &mut watched.left_out)] {
                 for run in runs(mask) {
                     let start = metadata.geometry.block_address(first + run.start);
                     append(ranges, start, run.len() * BLOCK);
@@ -155,6 +174,23 @@ impl Pool {
             self.chunks.get_mut(last).owned = 0;
         }
         self.retired = (self.young.len(), self.young_large.len());
+    }
+
+    /// Passes the pages of blocks without a marked object that were allocated into since the last
+    /// collection to `visit`.
+    pub(crate) fn unmarked_young(
+        &self,
+        marks: &Bitmap,
+        metadata: &Metadata,
+        mut visit: impl FnMut(PageRange),
+    ) {
+        for &block in &self.young {
+            let words = block * WORDS_PER_BLOCK..(block + 1) * WORDS_PER_BLOCK;
+            if metadata.age(block) == Age::Young && marks.is_clear(words) {
+                let start = metadata.geometry.block_address(block);
+                visit(PageRange::new(start, start + BLOCK).expect("blocks are whole pages"));
+            }
+        }
     }
 
     /// The blocks of small objects that are External.
