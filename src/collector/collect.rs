@@ -18,7 +18,7 @@ pub(super) struct Stop<'a> {
 
 impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn collect(&self, cause: Cause, seen: u64) {
-        if self.concurrent {
+        if self.concurrent && self.have_workers() {
             match self.requests.ask(cause, self.is_late()) {
                 Answer::Waited(waited) => return self.record_stall(cause, waited),
                 Answer::Failed(message) => panic!("the collector has stopped: {message}"),
@@ -142,7 +142,9 @@ impl<M: ObjectModel> Shared<M> {
         if scope == Scope::Full {
             self.return_idle_memory();
         }
-        self.sweeping.begin();
+        if self.have_workers() {
+            self.sweeping.begin();
+        }
     }
 
     pub(super) fn begin_sweep(&self, scope: Scope) {

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::fork;
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
@@ -15,6 +15,8 @@ use super::requests::Requests;
 use super::rules::Rules;
 use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
+use super::turn::Turn;
+use super::workers::Workers;
 use crate::dirty::{SelectError, Selection};
 use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
@@ -37,8 +39,6 @@ const FIRST_ROOM: usize = 32 << 20;
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
 pub struct Heap<M> {
     pub(super) shared: Arc<Shared<M>>,
-    sweeper: Option<JoinHandle<()>>,
-    driver: Option<JoinHandle<()>>,
 }
 
 /// What all threads of a heap share.
@@ -50,7 +50,7 @@ pub(super) struct Shared<M> {
     pub(super) options: HeapOptions,
     pub(super) recorder: Mutex<Recorder>,
     /// Held for a collection.
-    pub(super) cycle: Mutex<Cycle>,
+    pub(super) cycle: Turn<Cycle>,
     pub(super) collections: AtomicU64,
     /// Bytes charged since the last collection, and how many make it time for the next.
     pub(super) allocated: AtomicUsize,
@@ -63,10 +63,12 @@ pub(super) struct Shared<M> {
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
     pub(super) rules: Rules,
+    pub(super) workers: Mutex<Workers>,
+    pub(super) me: Weak<Self>,
 }
 
 /// What is known from one collection to the next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cycle {
     pub(super) balancer: Balancer,
     pub(super) ended: Instant,
@@ -77,7 +79,7 @@ pub(super) struct Cycle {
 }
 
 /// A collection that was not yet taken note of, because its live size is not known before the sweep.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Unobserved {
     pub(super) scope: Scope,
     /// Bytes allocated since the one before, and the time for that.
@@ -151,14 +153,14 @@ impl<M: ObjectModel> Heap<M> {
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|me| Shared {
             memory: Arc::new(memory),
             world: Arc::new(Threads::new()),
             roots: Arc::new(Roots::default()),
             model,
             options,
             recorder: Mutex::new(Recorder::default()),
-            cycle: Mutex::new(cycle),
+            cycle: Turn::new(cycle),
             collections: AtomicU64::new(0),
             allocated: AtomicUsize::new(0),
             // Concurrent cycles begin early, so that they end before the room does.
@@ -169,19 +171,13 @@ impl<M: ObjectModel> Heap<M> {
             concurrent,
             requests: Requests::default(),
             rules: Rules::default(),
+            workers: Mutex::default(),
+            me: Weak::clone(me),
         });
-        let mut heap = Self { shared, sweeper: None, driver: None };
-        heap.sweeper = Some(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
-        if concurrent {
-            heap.driver = Some(heap.spawn("strandline-cycle", Shared::drive)?);
-        }
+        fork::register(&shared);
+        let heap = Self { shared };
+        heap.shared.start_workers().map_err(HeapError::Thread)?;
         Ok(heap)
-    }
-
-    fn spawn(&self, name: &str, body: fn(&Shared<M>)) -> Result<JoinHandle<()>, HeapError> {
-        let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name(name.into());
-        thread.spawn(move || body(&shared)).map_err(HeapError::Thread)
     }
 
     /// Attaches the calling thread.
@@ -268,8 +264,9 @@ impl<M> Drop for Heap<M> {
         // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
         // thread that drops the handle: it is left to end by itself, with the cycle.
         let alone = self.shared.world.attached() == 0;
-        let driver = self.driver.take().filter(|_| alone);
-        for thread in [driver, self.sweeper.take()].into_iter().flatten() {
+        let workers = self.shared.workers.lock().map(|mut workers| workers.take());
+        let [driver, sweeper] = workers.unwrap_or_default();
+        for thread in [driver.filter(|_| alone), sweeper].into_iter().flatten() {
             let result = thread.join();
             assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
         }
@@ -305,7 +302,11 @@ impl Sweeping {
         !self.shut_down.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, bool> {
         self.wanted.lock().expect("no panic under the sweeper's lock")
     }
 }
@@ -319,12 +320,12 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
 const BATCH: usize = 32;
 
 impl<M: ObjectModel> Shared<M> {
-    fn sweep_in_background(&self) {
+    pub(super) fn sweep_in_background(&self) {
         while self.sweeping.wait() {
             while !self.sweep_batch() {
                 std::thread::yield_now();
             }
-            if let Ok(mut cycle) = self.cycle.try_lock() {
+            if let Some(mut cycle) = self.cycle.try_lock() {
                 self.finish_sweep(&mut cycle);
             }
         }
@@ -357,7 +358,7 @@ impl<M: ObjectModel> Shared<M> {
     }
 
     /// The driver thread: runs cycles when they are asked for.
-    fn drive(&self) {
+    pub(super) fn drive(&self) {
         while let Some((wanted, cause)) = self.requests.begin() {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let mut cycle = self.cycle.lock().expect("no panic in a collection");

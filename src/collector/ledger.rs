@@ -86,6 +86,13 @@ impl Ledger {
         dirty
     }
 
+    /// In a forked child: owes all of `watched`, whatever a cycle that was cut off had consumed, and
+    /// whatever of this set it was about to change.
+    pub(super) fn owe_all(&self, watched: Watched) {
+        self.owed.clear();
+        watched.quiet.into_iter().chain(watched.owned).for_each(|range| self.owed.insert(range));
+    }
+
     /// Takes every owed page and passes it to `look`, in address order, as ranges. What `look`
     /// does not get done (it says so by false) is owed again.
     pub(super) fn take(&self, rules: &Rules, mut look: impl FnMut(PageRange) -> bool) {

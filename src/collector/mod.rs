@@ -4,6 +4,7 @@ mod collect;
 #[cfg(all(test, not(loom)))]
 mod controls;
 mod cycle;
+mod fork;
 mod heap;
 mod ledger;
 mod mark;
@@ -15,7 +16,9 @@ mod ring;
 mod rules;
 mod sizing;
 mod stats;
+mod turn;
 mod verify;
+mod workers;
 
 pub use heap::{Heap, HeapError};
 pub use options::{

@@ -87,6 +87,11 @@ impl Roots {
         }
     }
 
+    /// Keeps roots from being added and removed, for a fork.
+    pub(crate) fn hold(&self) -> HeldRoots<'_> {
+        HeldRoots(lock(&self.handles), lock(&self.sources), lock(&self.ranges))
+    }
+
     /// The slots of all sources. The world is stopped.
     pub(crate) fn sources(&self, visitor: &mut dyn SlotVisitor) {
         for (_, source) in lock(&self.sources).iter() {
@@ -102,6 +107,14 @@ impl Roots {
         }
     }
 }
+
+/// The tables with nothing in them changing.
+pub(crate) struct HeldRoots<'a>(
+    #[expect(dead_code, reason = "held, not read")] MutexGuard<'a, Handles>,
+    #[expect(dead_code, reason = "held, not read")]
+    MutexGuard<'a, Vec<(usize, Arc<dyn RootSource>)>>,
+    #[expect(dead_code, reason = "held, not read")] MutexGuard<'a, Vec<Range<usize>>>,
+);
 
 /// Reads the words of a range that other threads do not write at this time.
 ///

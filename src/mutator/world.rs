@@ -147,6 +147,39 @@ impl<T> World<T> {
     }
 }
 
+impl<T> World<T> {
+    /// The attached threads that `is_wanted` picks and that are not parked. For threads that are not
+    /// the caller's own the answer may be out of date.
+    pub(crate) fn running_threads(&self, is_wanted: impl Fn(&T) -> bool) -> Vec<Arc<Thread<T>>> {
+        let is_running = |thread: &Thread<T>| thread.word.load(Ordering::Acquire) & PARKED == 0;
+        let threads = self.lock().threads.clone();
+        threads
+            .into_iter()
+            .filter(|thread| is_wanted(&thread.local) && is_running(thread))
+            .collect()
+    }
+
+    /// Keeps threads from attaching, detaching, and stopping or resuming the world, for a fork.
+    pub(crate) fn hold(&self) -> HeldWorld<'_, T> {
+        HeldWorld(self.lock())
+    }
+}
+
+/// The world with nothing in it changing.
+#[derive(Debug)]
+pub(crate) struct HeldWorld<'a, T>(MutexGuard<'a, State<T>>);
+
+impl<T> HeldWorld<'_, T> {
+    /// In a forked child: removes the threads that are not there, which is all but those that
+    /// `is_here` picks, and returns them.
+    pub(crate) fn keep_only(&mut self, is_here: impl Fn(&T) -> bool) -> Vec<Arc<Thread<T>>> {
+        let threads = std::mem::take(&mut self.0.threads);
+        let (here, gone) = threads.into_iter().partition(|thread| is_here(&thread.local));
+        self.0.threads = here;
+        gone
+    }
+}
+
 /// The stopped world; resumes it when dropped.
 #[derive(Debug)]
 pub(crate) struct Stopped<'a, T> {

@@ -7,6 +7,16 @@ use nix::errno::Errno;
 
 use super::error::OsError;
 
+/// Names a thread among those that live; a forked child's only thread keeps its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThreadName(libc::pthread_t);
+
+/// The calling thread.
+pub(crate) fn calling_thread() -> ThreadName {
+    // SAFETY: takes nothing, changes nothing and cannot fail.
+    ThreadName(unsafe { libc::pthread_self() })
+}
+
 /// The address behind the calling thread's stack (its oldest frame).
 ///
 /// # Errors

@@ -233,7 +233,7 @@ impl Program {
         *shared.rules.hook.lock().unwrap() = Some(Box::new(hook));
         let thread = std::thread::spawn(move || {
             let result = catch_unwind(AssertUnwindSafe(|| {
-                let mut cycle = shared.cycle.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut cycle = shared.cycle.lock().expect("a complaint ends the program");
                 shared.finish_sweep(&mut cycle);
                 shared.run_cycle(&mut cycle, scope, Cause::Request);
             }));

@@ -59,6 +59,12 @@ impl Pool {
         }
     }
 
+    /// Has the next marks cleared before the next collection, because one that filled them was cut
+    /// off. Every chunk with objects may have some.
+    pub(crate) fn discard_next_marks(&mut self) {
+        self.stale_marks.extend(self.chunks.in_use().map(|(chunk, _)| chunk));
+    }
+
     fn list_unswept(&mut self, block: usize, metadata: &Metadata) {
         if let Content::Small(kind) = metadata.content(block) {
             self.unswept[kind as usize].push(block);

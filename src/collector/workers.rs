@@ -1,0 +1,73 @@
+//! The threads of a heap's own: the sweeper and, for concurrent cycles, the driver.
+//!
+//! A forked child has none. They are started there when there is something for them to do.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use super::heap::Shared;
+use crate::object::ObjectModel;
+use crate::os::fork::{self, Epoch};
+
+/// The threads, and the process that they are in.
+#[derive(Debug, Default)]
+pub(super) struct Workers {
+    process: Option<Epoch>,
+    sweeper: Option<JoinHandle<()>>,
+    driver: Option<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Forgets the threads of the process that this one was forked from. A handle must not even be
+    /// dropped: what it names may be another thread in this process.
+    fn forget_the_parents(&mut self) {
+        let here = Some(fork::epoch());
+        if self.process != here {
+            std::mem::forget(std::mem::replace(self, Self { process: here, ..Self::default() }));
+        }
+    }
+
+    /// The threads that there are in this process, the driver first.
+    pub(super) fn take(&mut self) -> [Option<JoinHandle<()>>; 2] {
+        self.forget_the_parents();
+        [self.driver.take(), self.sweeper.take()]
+    }
+}
+
+impl<M: ObjectModel> Shared<M> {
+    /// Starts the threads, unless they run in this process already or the heap is going away.
+    pub(super) fn start_workers(&self) -> io::Result<()> {
+        let mut workers = self.workers.lock().expect("no panic while threads are started");
+        workers.forget_the_parents();
+        if self.sweeping.is_shut_down() {
+            return Ok(());
+        }
+        if workers.sweeper.is_none() {
+            workers.sweeper = Some(self.spawn("strandline-sweep", Self::sweep_in_background)?);
+        }
+        if self.concurrent && workers.driver.is_none() {
+            workers.driver = Some(self.spawn("strandline-cycle", Self::drive)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the threads run. If they cannot be started, in a forked child, everything is done
+    /// without them: with the world stopped.
+    pub(super) fn have_workers(&self) -> bool {
+        let started = self.start_workers();
+        if let Err(error) = &started {
+            eprintln!(
+                "strandline: no collector threads in this forked child, collecting with the world \
+                 stopped: {error}; raise the limit on threads"
+            );
+        }
+        started.is_ok()
+    }
+
+    fn spawn(&self, name: &str, body: fn(&Self)) -> io::Result<JoinHandle<()>> {
+        let shared = self.me.upgrade().expect("somebody calls this");
+        let thread = std::thread::Builder::new().name(name.into());
+        thread.spawn(move || body(&Arc::clone(&shared)))
+    }
+}
