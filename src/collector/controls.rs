@@ -3,6 +3,7 @@
 //! Every program here does, at the one moment where it matters, what the rule is there for. With
 //! all rules in force the same program must get through, cycle after cycle.
 
+mod forks;
 mod program;
 
 use std::sync::Arc;
@@ -47,6 +48,10 @@ fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
 }
 
 fn nothing(_: &mut Program) {}
+
+fn nothing_happens(_: &mut Program, _: Progress) -> Until {
+    Until::Parked
+}
 
 /// A new object's only reference goes to an old object that was looked at already.
 fn store_after_the_trace(program: &mut Program, progress: Progress) -> Until {

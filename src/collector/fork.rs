@@ -47,6 +47,8 @@ use crate::sync::process::{Mutex, MutexGuard, OnceLock};
 /// Every heap of the process.
 static HEAPS: Mutex<Vec<Weak<dyn ForkedHeap>>> = Mutex::new(Vec::new());
 
+type Registry = MutexGuard<'static, Vec<Weak<dyn ForkedHeap>>>;
+
 /// Held by a thread that forks. Taken when it is parked, since another may be waiting for that.
 static FORKING: Mutex<()> = Mutex::new(());
 
@@ -78,7 +80,7 @@ enum Process {
 
 /// Everything that is brought to rest for a fork; in the order of release.
 struct AtRest {
-    registry: MutexGuard<'static, Vec<Weak<dyn ForkedHeap>>>,
+    registry: Registry,
     heaps: Vec<Box<dyn StoppedToFork>>,
     forking: MutexGuard<'static, ()>,
     callers: Vec<ParkedToFork>,
@@ -94,7 +96,7 @@ pub(super) fn register<M: ObjectModel>(shared: &Arc<Shared<M>>) {
     heaps.push(heap);
 }
 
-fn heaps() -> MutexGuard<'static, Vec<Weak<dyn ForkedHeap>>> {
+fn heaps() -> Registry {
     HEAPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -114,7 +116,7 @@ fn park_caller(low: usize) -> Vec<ParkedToFork> {
 }
 
 /// Stops the world of every heap, and keeps further heaps from coming up.
-fn stop_all() -> (Vec<Box<dyn StoppedToFork>>, MutexGuard<'static, Vec<Weak<dyn ForkedHeap>>>) {
+fn stop_all() -> (Vec<Box<dyn StoppedToFork>>, Registry) {
     let mut stopped: Vec<Box<dyn StoppedToFork>> = Vec::new();
     loop {
         let heaps = heaps();

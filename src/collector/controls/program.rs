@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
+use crate::dirty::{BackendKind, TrackerOptions};
 use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
@@ -101,7 +102,7 @@ enum Event {
 /// A program whose old objects lie one to a page.
 pub(super) struct Program {
     pub(super) heap: Heap<Model>,
-    mutator: Mutator,
+    pub(super) mutator: Mutator,
     table: Root,
     /// The old object with the highest address, which the ledger gives out last.
     pub(super) last: ObjectRef,
@@ -119,7 +120,13 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn new() -> Self {
+        Self::with_tracker(None)
+    }
+
+    /// A program with a tracker back-end of choice.
+    pub(super) fn with_tracker(backend: Option<BackendKind>) -> Self {
         let options = HeapOptions {
+            tracker: TrackerOptions { backend, ..TrackerOptions::default() },
             mode: Mode::Concurrent,
             limit: 64 << 20,
             sizing: Sizing::Fixed,
