@@ -11,9 +11,9 @@
 //!
 //! The parent goes on as after any stop. In the child
 //!
-//! - the other mutators are gone: they are detached, and what they own is retired. Nothing is
-//!   allocated in their blocks before the next sweep. Handles that they had remain; their stacks are
-//!   not searched, because nobody will ever return to a frame there;
+//! - the other mutators are gone: they are detached. What they own the pool retires in the next stop,
+//!   as in every stop. Handles that they had remain; their stacks are not searched, because nobody
+//!   will ever return to a frame there;
 //! - a cycle that was going on is abandoned. Its dirty pages are consumed, so everything is owed
 //!   (rule: a cycle that is abandoned hands back all that it consumed). Marks of a full one are
 //!   cleared. A minor one has marked young objects in the current marks, and may not have traced
@@ -38,7 +38,7 @@ use super::stats::Recorder;
 use super::turn::HeldTurn;
 use super::workers::Workers;
 use crate::heap::Pool;
-use crate::mutator::{HeldRoots, HeldWorld, Local, ParkedToFork, Stopped, Threads, retire_gone};
+use crate::mutator::{HeldRoots, HeldWorld, Local, ParkedToFork, Stopped, Threads};
 use crate::object::ObjectModel;
 use crate::os::fork::at_fork;
 use crate::os::thread::with_registers_on_stack;
@@ -230,12 +230,12 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
 /// Makes a heap the child's own: only the calling thread is there.
 fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     let metadata = &shared.memory.metadata;
-    let gone = locks.world.keep_only(Local::is_callers);
-    // SAFETY: all were parked by the stop that this fork is, and a child has one thread only.
-    unsafe { retire_gone(&gone, metadata) };
+    locks.world.keep_only(Local::is_callers);
     locks.requests.cut_off();
     if locks.cycle.cut_off() {
-        locks.pool.discard_next_marks();
+        if shared.rules.holds(Rule::ClearCutOff) {
+            locks.pool.discard_next_marks();
+        }
         if shared.rules.holds(Rule::OweCutOff) {
             shared.ledger.owe_all(locks.pool.watched(false, metadata));
         }

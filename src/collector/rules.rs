@@ -26,6 +26,8 @@ pub(super) enum Rule {
     RetiredOnly,
     /// In a forked child, everything is owed that a cycle may have consumed which was cut off.
     OweCutOff,
+    /// In a forked child, the next marks are cleared, which a cycle may have filled that was cut off.
+    ClearCutOff,
 }
 
 /// When a test may act; the world is running.

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use super::world::Thread;
 use super::{Local, Threads};
-use crate::heap::Metadata;
 use crate::os::thread::calling_thread;
 
 impl Local {
@@ -45,16 +44,5 @@ impl Drop for ParkedToFork {
             self.world.unpark(thread);
             thread.local.stack_low.store(0, Ordering::Release);
         }
-    }
-}
-
-/// In a forked child: gives up the allocation buffers of threads that are not there.
-///
-/// # Safety
-/// The threads were parked at the fork, and none of them is in this process.
-pub(crate) unsafe fn retire_gone(gone: &[Arc<Thread<Local>>], metadata: &Metadata) {
-    for thread in gone {
-        // SAFETY: nobody else will ever use them; parked threads left them whole.
-        unsafe { thread.local.retire(metadata) };
     }
 }

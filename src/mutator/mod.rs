@@ -9,7 +9,7 @@ pub use buffer::AllocationBuffer;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
-pub(crate) use fork::{ParkedToFork, retire_gone};
+pub(crate) use fork::ParkedToFork;
 pub(crate) use roots::{HeldRoots, Roots, words};
 pub(crate) use world::{HeldWorld, Stopped, World};
 

@@ -171,12 +171,9 @@ pub(crate) struct HeldWorld<'a, T>(MutexGuard<'a, State<T>>);
 
 impl<T> HeldWorld<'_, T> {
     /// In a forked child: removes the threads that are not there, which is all but those that
-    /// `is_here` picks, and returns them.
-    pub(crate) fn keep_only(&mut self, is_here: impl Fn(&T) -> bool) -> Vec<Arc<Thread<T>>> {
-        let threads = std::mem::take(&mut self.0.threads);
-        let (here, gone) = threads.into_iter().partition(|thread| is_here(&thread.local));
-        self.0.threads = here;
-        gone
+    /// `is_here` picks.
+    pub(crate) fn keep_only(&mut self, is_here: impl Fn(&T) -> bool) {
+        self.0.threads.retain(|thread| is_here(&thread.local));
     }
 }
 

@@ -3,11 +3,13 @@
 //! Every test runs in a process of its own, and so does every child. All have a watchdog: what hangs
 //! is killed, and the test fails with the signal.
 
+mod children;
 #[path = "../heap/graph.rs"]
 mod graph;
 mod process;
 mod program;
 mod random;
+mod several;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{HeapOptions, Mode};

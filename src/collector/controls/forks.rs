@@ -7,8 +7,9 @@ use std::io::{Read, Write};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, pipe};
 
-use super::program::Program;
+use super::program::{Program, set};
 use super::{nothing_happens, store_after_the_trace, store_before_the_stop};
+use crate::collector::heap::panic_message;
 use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
 use crate::dirty::BackendKind;
@@ -28,7 +29,7 @@ fn in_child(body: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
             // SAFETY: alarm only sets a timer, whose signal ends the process.
             unsafe { libc::alarm(PATIENCE_S) };
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-            let result = caught.unwrap_or_else(|_| Err("the child panicked".to_owned()));
+            let result = caught.unwrap_or_else(|panic| Err(panic_message(&*panic)));
             let text = result.err().unwrap_or_default();
             let _ = writer.write_all(text.as_bytes());
             // SAFETY: ends the process without the destructors of the parent's state.
@@ -92,26 +93,47 @@ fn a_fork_at_any_moment_of_a_full_cycle() {
     forks_at_every_moment(BackendKind::Mprotect, Scope::Full);
 }
 
-/// A full cycle consumes the page with the only reference to a new object, marks that in marks that
-/// the child throws away, and is cut off. With `mprotect` that page is clean in the child, too.
-fn minor_cycle_after_a_full_one_was_cut_off(broken: Option<Rule>) -> Result<(), String> {
+/// A full cycle consumes the page with the only reference to a new object, marks that object, and is
+/// cut off by a fork. Runs `child` there.
+fn after_a_full_cycle_was_cut_off(
+    broken: Option<Rule>,
+    child: fn(&mut Program) -> Result<(), String>,
+) -> Result<(), String> {
     let mut program = Program::with_tracker(Some(BackendKind::Mprotect));
     *program.heap.shared.rules.broken.lock().unwrap() = broken;
-    let mut child = None;
+    let mut result = None;
     let parent = program.cycle(Scope::Full, |program, progress| {
         if progress.moment == Moment::Traced && progress.traced == 2 {
-            child = Some(in_child(|| program.cycle(Scope::Minor, nothing_happens)));
+            result = Some(in_child(|| child(program)));
         }
         store_after_the_trace(program, progress)
     });
     assert_eq!(parent, Ok(()), "the parent's cycle");
-    child.expect("every full cycle is precleaned once")
+    result.expect("every full cycle is precleaned once")
 }
 
 #[test]
 fn control_what_a_cycle_consumed_that_was_cut_off_is_owed() {
-    assert_eq!(minor_cycle_after_a_full_one_was_cut_off(None), Ok(()));
-    let complaint = minor_cycle_after_a_full_one_was_cut_off(Some(Rule::OweCutOff)).unwrap_err();
+    // With `mprotect` that page is clean in the child, too, and the marks were thrown away.
+    let child = |program: &mut Program| program.cycle(Scope::Minor, nothing_happens);
+    assert_eq!(after_a_full_cycle_was_cut_off(None, child), Ok(()));
+    let complaint = after_a_full_cycle_was_cut_off(Some(Rule::OweCutOff), child).unwrap_err();
     println!("without {:?}: {complaint}", Rule::OweCutOff);
     assert!(complaint.contains("is reachable and not marked"), "{complaint}");
+}
+
+#[test]
+fn control_marks_of_a_cycle_that_was_cut_off_are_cleared() {
+    let child = |program: &mut Program| {
+        // The object that the cycle has marked is garbage now. Without a driver, as when the handle
+        // was dropped, the heap is collected with the world stopped.
+        set(program.last, 1, program.last);
+        program.heap.shared.requests.shut_down();
+        program.mutator.collect();
+        Ok(())
+    };
+    assert_eq!(after_a_full_cycle_was_cut_off(None, child), Ok(()));
+    let complaint = after_a_full_cycle_was_cut_off(Some(Rule::ClearCutOff), child).unwrap_err();
+    println!("without {:?}: {complaint}", Rule::ClearCutOff);
+    assert!(complaint.contains("is marked and not reachable"), "{complaint}");
 }
