@@ -203,10 +203,10 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
         // SAFETY: the locks are a field of `Held` before `shared`, so they are dropped before.
         let shared = unsafe { Self::borrow(&self.shared) };
         self.locks = Some(Locks {
-            _workers: shared.workers.lock().expect("no panic while threads are started"),
+            _workers: shared.workers.lock().unwrap_or_else(PoisonError::into_inner),
             _roots: shared.roots.hold(),
-            pool: shared.memory.pool(),
-            recorder: shared.lock_recorder(),
+            pool: shared.memory.hold_pool(),
+            recorder: shared.recorder.lock().unwrap_or_else(PoisonError::into_inner),
             requests: shared.requests.hold(),
             _sweeping: shared.sweeping.lock(),
             cycle: shared.cycle.hold(),

@@ -37,6 +37,30 @@ const FIRST_ROOM: usize = 32 << 20;
 ///
 /// # Threads
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
+///
+/// # Forks
+/// After `fork`, parent and child both go on using the heap, each its own copy. A fork is a stop: it
+/// waits until every mutator of every heap is at a safepoint or in a blocking region, and takes as
+/// long as that and the kernel's part. It does not wait for a cycle to end. (`posix_spawn`, `system`
+/// and what [`std::process::Command`] usually does are no forks and stop nobody.)
+///
+/// What the program has to see to:
+/// - For the thread that forks, attached and running, it is a safepoint.
+/// - While it forks it holds no lock that a mutator may wait for outside of a blocking region, nor
+///   one that a [`RootSource`] takes. It does not fork in a signal handler, nor where the heap calls
+///   the program ([`ObjectModel`], [`RootSource`]).
+/// - A thread that runs in two heaps, in a blocking region of neither, may keep a fork waiting for
+///   ever: it waits in the one, and the fork for it in the other.
+/// - Before glibc 2.36, and with musl, `fork` holds a lock of its own while it waits: two mutators
+///   must not fork at the same time unless they are in blocking regions.
+/// - A raw `clone` calls no handlers; its child must not use the heap.
+///
+/// In the child the other mutators are detached. What only their stacks refer to is garbage; handles
+/// ([`Root`]) and registrations of theirs remain, and a registered range must not lie in the stack
+/// of such a thread. A cycle that was going on in the parent is abandoned in the child, where every
+/// page counts as dirty. The collector's threads start again with the first collection; should that
+/// be impossible, collections stop the world, and a line on standard error says why. The memory of
+/// the heap is not given back before the child ends.
 pub struct Heap<M> {
     pub(super) shared: Arc<Shared<M>>,
 }

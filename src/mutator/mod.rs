@@ -161,8 +161,8 @@ pub struct OutOfMemory {
 ///
 /// # Threads
 /// It belongs to the thread that attached. The thread must reach a safepoint every now and then
-/// ([`safepoint`](Self::safepoint), or any allocation), or be in a [`blocking`](Self::blocking)
-/// region: collections wait for it.
+/// ([`safepoint`](Self::safepoint), any allocation, `fork`), or be in a [`blocking`](Self::blocking)
+/// region: collections wait for it, and so do forks.
 pub struct Mutator {
     /// The buffers of `thread`, without the way there.
     buffers: NonNull<Buffers>,

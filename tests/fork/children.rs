@@ -1,11 +1,13 @@
 //! Children that do something else than going on: `exec`, drop the heap, have no threads to spare.
 
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
+use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use strandline::dirty::BackendKind;
-use strandline::{HeapOptions, Mode};
+use strandline::{HeapOptions, Mode, RootSource, SlotVisitor, StackScan};
 
 use crate::graph::heap;
 use crate::options;
@@ -63,13 +65,37 @@ fn a_heap_whose_handle_was_dropped_before_the_fork() {
     for mode in [Mode::Stopped, Mode::Concurrent] {
         alone(|| {
             let heap = heap(options(mode, BackendKind::Uffd));
-            let mut mutator = heap.attach(strandline::StackScan::None).unwrap();
+            let mut mutator = heap.attach(StackScan::None).unwrap();
             drop(heap);
             let child = in_child(|| mutator.collect());
             mutator.blocking(|| child.wait());
             mutator.collect();
         });
     }
+}
+
+struct Panics;
+
+impl RootSource for Panics {
+    fn visit_roots(&self, _: &mut dyn SlotVisitor) {
+        panic!("on purpose");
+    }
+}
+
+/// A heap that a panic has made useless is no reason not to fork: the child may want to report it.
+#[test]
+fn a_fork_after_a_root_source_panicked() {
+    alone(|| {
+        drop(std::panic::take_hook());
+        let heap = heap(options(Mode::Stopped, BackendKind::Uffd));
+        let registration = heap.add_root_source(Arc::new(Panics));
+        let mut mutator = heap.attach(StackScan::None).unwrap();
+        let collection = catch_unwind(AssertUnwindSafe(|| mutator.collect()));
+        assert!(collection.is_err());
+        let child = in_child(|| assert_eq!(heap.attached_threads(), 1));
+        mutator.blocking(|| child.wait());
+        std::mem::forget(registration);
+    });
 }
 
 #[test]
