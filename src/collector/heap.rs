@@ -288,12 +288,7 @@ impl<M> Drop for Heap<M> {
         // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
         // thread that drops the handle: it is left to end by itself, with the cycle.
         let alone = self.shared.world.attached() == 0;
-        let workers = self.shared.workers.lock().map(|mut workers| workers.take());
-        let [driver, sweeper] = workers.unwrap_or_default();
-        for thread in [driver.filter(|_| alone), sweeper].into_iter().flatten() {
-            let result = thread.join();
-            assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
-        }
+        Workers::join(&self.shared.workers, alone);
     }
 }
 

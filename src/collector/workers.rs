@@ -3,12 +3,13 @@
 //! A forked child has none. They are started there when there is something for them to do.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use super::heap::Shared;
 use crate::object::ObjectModel;
 use crate::os::fork::{self, Epoch};
+use crate::sync::process::Mutex;
 
 /// The threads, and the process that they are in.
 #[derive(Debug, Default)]
@@ -28,10 +29,21 @@ impl Workers {
         }
     }
 
-    /// The threads that there are in this process, the driver first.
-    pub(super) fn take(&mut self) -> [Option<JoinHandle<()>>; 2] {
-        self.forget_the_parents();
-        [self.driver.take(), self.sweeper.take()]
+    /// Waits for the end of the threads that there are in this process, for that of the driver only
+    /// if told.
+    ///
+    /// # Panics
+    /// When one of them has panicked.
+    pub(super) fn join(workers: &Mutex<Self>, driver_too: bool) {
+        let mut here = workers.lock().unwrap_or_else(PoisonError::into_inner);
+        here.forget_the_parents();
+        let threads = [here.driver.take().filter(|_| driver_too), here.sweeper.take()];
+        // A thread may be about to look whether it runs here.
+        drop(here);
+        for thread in threads.into_iter().flatten() {
+            let result = thread.join();
+            assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
+        }
     }
 }
 

@@ -3,12 +3,19 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
-/// Ends a process that hangs, in seconds.
+/// Ends a process that hangs, in seconds beyond [`stress_time`].
 const PATIENCE_S: u32 = 240;
+
+/// For how long some tests go on at least.
+pub(crate) fn stress_time() -> Duration {
+    let seconds = std::env::var("STRANDLINE_STRESS_SECONDS").ok();
+    seconds.map_or(Duration::ZERO, |text| Duration::from_secs(text.parse().expect("seconds")))
+}
 
 /// A forked process that is going on.
 #[must_use]
@@ -27,7 +34,7 @@ pub(crate) fn split() -> Option<Child> {
         ForkResult::Child => {
             drop(messages);
             // SAFETY: alarm only sets a timer, whose signal ends the process.
-            unsafe { libc::alarm(PATIENCE_S) };
+            unsafe { libc::alarm(PATIENCE_S + stress_time().as_secs() as u32) };
             report_panics_to(writer);
             None
         }

@@ -2,16 +2,17 @@
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use strandline::dirty::BackendKind;
 use strandline::{Heap, Mode, Root};
 
 use crate::graph::{Graph, heap};
 use crate::options;
-use crate::process::{alone, end, in_child, split};
+use crate::process::{alone, end, in_child, split, stress_time};
 use crate::program::{Program, Random, check_table};
 
-/// Forks in each test.
+/// Forks in each test, at least: `STRANDLINE_STRESS_SECONDS` makes it go on for longer.
 const FORKS: usize = 36;
 
 /// Two threads that change the graph, with the tables of their graphs.
@@ -97,6 +98,7 @@ fn from_an_unattached_thread(heap: &Heap<Graph>, tables: &[Root], seed: u64) {
 
 fn forks(mode: Mode, backend: BackendKind) {
     alone(|| {
+        let start = Instant::now();
         let heap = heap(options(mode, backend));
         let _leaf = Program::room_for_leaves(&heap);
         beside_two_mutators(&heap, |tables| {
@@ -105,7 +107,8 @@ fn forks(mode: Mode, backend: BackendKind) {
                 from_an_unattached_thread(&heap, tables, 3 + round as u64);
             }
             let (mut program, _table) = Program::new(&heap, 33);
-            for round in 0..FORKS * 2 / 3 {
+            let is_time = |round| round < FORKS * 2 / 3 || start.elapsed() < stress_time();
+            for round in (0..).take_while(|&round| is_time(round)) {
                 program.steps(random.below(3000));
                 from_a_mutator(&heap, &mut program, tables, round % 2 == 0);
                 program.check();
