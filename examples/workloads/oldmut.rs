@@ -82,7 +82,7 @@ impl OldMut {
         let nodes = new_nodes(mutator, writer, self.nodes())?;
         let mut random = Lehmer::new(seed);
         for index in 0..self.nodes() {
-            if index % OPERATION == 0 {
+            if index.is_multiple_of(OPERATION) {
                 mutator.safepoint();
             }
             let node = node(nodes.get(index).expect("the array is full"));
@@ -132,7 +132,7 @@ impl OldMut {
     /// The sum of all that can be reached from the array in one step, and itself.
     fn sum(&self, mutator: &mut Mutator, nodes: Array) -> u64 {
         let sum = |index: usize| {
-            if index % OPERATION == 0 {
+            if index.is_multiple_of(OPERATION) {
                 mutator.safepoint();
             }
             let old = node(nodes.get(index)?);

@@ -23,7 +23,7 @@ const TURN: Duration = Duration::from_millis(1);
 
 impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn collect(&self, cause: Cause, seen: u64) {
-        if self.concurrent {
+        if self.concurrent && self.have_workers() {
             match self.wait_for_cycle(cause) {
                 Answer::Served => return,
                 Answer::Failed(message) => panic!("the collector has stopped: {message}"),
@@ -145,8 +145,7 @@ impl<M: ObjectModel> Shared<M> {
     /// Lets the world go on, and takes note of how long it stood.
     pub(super) fn resume(&self, stop: Stop<'_>) -> StopReport {
         let time_to_safepoint = stop.world.time_to_safepoint.clone();
-        drop(stop.world);
-        let report = stop.laps.end();
+        let report = stop.laps.end(stop.world.resume());
         self.lock_recorder().paused(report.total, time_to_safepoint);
         report
     }
@@ -156,27 +155,14 @@ impl<M: ObjectModel> Shared<M> {
         cycle.observe(&report);
         if self.options.log {
             eprintln!("strandline: {report}");
-            if std::env::var_os("DUMP").is_some() {
-                for s in &report.stops {
-                    eprintln!(
-                        "   {:?} tot {:?} ttsp {:?} scan {:?} roots {:?} rescan {:?} drain {:?} resume {:?}",
-                        s.purpose,
-                        s.total,
-                        s.to_safepoint,
-                        s.scan,
-                        s.roots,
-                        s.rescan,
-                        s.drain,
-                        s.resume
-                    );
-                }
-            }
         }
         self.lock_recorder().collected(report);
         if scope == Scope::Full {
             self.return_idle_memory();
         }
-        self.sweeping.begin();
+        if self.have_workers() {
+            self.sweeping.begin();
+        }
     }
 
     pub(super) fn begin_sweep(&self, scope: Scope) {

@@ -3,6 +3,7 @@
 //! Every program here does, at the one moment where it matters, what the rule is there for. With
 //! all rules in force the same program must get through, cycle after cycle.
 
+mod forks;
 mod program;
 
 use std::sync::Arc;
@@ -48,6 +49,10 @@ fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
 
 fn nothing(_: &mut Program) {}
 
+fn nothing_happens(_: &mut Program, _: Progress) -> Until {
+    Until::Parked
+}
+
 /// A new object's only reference goes to an old object that was looked at already.
 fn store_after_the_trace(program: &mut Program, progress: Progress) -> Until {
     if progress.moment == Moment::Traced && progress.traced == 1 {
@@ -75,12 +80,13 @@ fn store_into_an_owned_block(program: &mut Program, progress: Progress) -> Until
     Until::Parked
 }
 
-/// As above, and the stop has so many dirty pages to look at before that one that it is late.
+/// A store so late that only the last stop can see it, which has so many dirty pages to look at before
+/// that one that it is late, and so is the next one, when they have been consumed.
 fn keep_the_stop_busy(program: &mut Program, progress: Progress) -> Until {
     if progress.is_first_remark() {
         program.dirty_all_but_the_last();
     }
-    store_into_an_owned_block(program, progress)
+    store_before_the_stop(program, progress)
 }
 
 #[test]

@@ -121,6 +121,11 @@ impl Crew {
         self.called.notify_all();
     }
 
+    /// Keeps jobs from beginning and ending, for a fork.
+    pub(super) fn hold(&self) -> HeldCrew<'_> {
+        HeldCrew(self.lock())
+    }
+
     fn take_part(&self, job: Job, role: Role) {
         // SAFETY: the caller is counted as inside, so the leader has not returned.
         let work = unsafe { &*job.0 };
@@ -134,6 +139,16 @@ impl Crew {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic under the crew's lock")
+    }
+}
+
+/// No job begins or ends, and nobody joins or leaves one.
+pub(super) struct HeldCrew<'a>(MutexGuard<'a, State>);
+
+impl HeldCrew<'_> {
+    /// In a forked child: neither the leader of a job nor anybody in it is here.
+    pub(super) fn cut_off(&mut self) {
+        (self.0.job, self.0.openings, self.0.inside) = (None, 0, 0);
     }
 }
 

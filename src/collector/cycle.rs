@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
-use super::ledger::{Help, Ledger, Progress};
+use super::ledger::{Ledger, Progress};
 use super::mark::{Marker, Marking, Scope, Tally, When};
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
@@ -216,14 +216,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let tally = self.rescan(helpers, When::Running);
         self.trace_time = start.elapsed();
         self.report.tracing += self.trace_time;
-        if std::env::var_os("DUMP").is_some() {
-            eprintln!(
-                "  trace {:?} tally {tally:?} scan {:?} owed {}",
-                self.trace_time,
-                self.scan_time,
-                self.shared.ledger.owed().len()
-            );
-        }
         self.report.add(tally);
         shared.rules.reached(Moment::Traced);
     }
@@ -309,10 +301,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         Outcome::Done
     }
 
-    fn whole_crew(&self) -> Help<'_> {
-        Some((&self.shared.crew, self.shared.options.markers - 1))
-    }
-
     fn helpers_for(&self, work: Duration) -> usize {
         if work > WORTH_HELP { self.shared.options.markers - 1 } else { 0 }
     }
@@ -326,12 +314,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let helpers = self.helpers_for(self.trace_time);
         let tally = self.rescan(helpers, When::Stopped(deadline));
         stop.laps.lap(|report| &mut report.rescan);
-        if std::env::var_os("DUMP").is_some() {
-            eprintln!(
-                "  slice {tally:?} helpers {helpers} owed {}",
-                self.shared.ledger.owed().len()
-            );
-        }
         self.report.add(tally);
         ledger.is_empty()
             && self.marking.is_done()

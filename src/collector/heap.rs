@@ -4,11 +4,11 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::crew::Crew;
+use super::fork;
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
@@ -18,11 +18,14 @@ use super::requests::Requests;
 use super::rules::Rules;
 use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
+use super::turn::Turn;
+use super::workers::Workers;
 use crate::dirty::{SelectError, Selection};
 use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
+use crate::os::thread::wake_precisely;
 use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::process::{Condvar, Mutex, MutexGuard};
 
@@ -38,11 +41,32 @@ const FIRST_ROOM: usize = 32 << 20;
 ///
 /// # Threads
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
+///
+/// # Forks
+/// After `fork`, parent and child both go on using the heap, each its own copy. A fork is a stop: it
+/// waits until every mutator of every heap is at a safepoint or in a blocking region, and takes as
+/// long as that and the kernel's part. It does not wait for a cycle to end. (`posix_spawn`, `system`
+/// and what [`std::process::Command`] usually does are no forks and stop nobody.)
+///
+/// What the program has to see to:
+/// - For the thread that forks, attached and running, it is a safepoint.
+/// - While it forks it holds no lock that a mutator may wait for outside of a blocking region, nor
+///   one that a [`RootSource`] takes. It does not fork in a signal handler, nor where the heap calls
+///   the program ([`ObjectModel`], [`RootSource`]).
+/// - A thread that runs in two heaps, in a blocking region of neither, may keep a fork waiting for
+///   ever: it waits in the one, and the fork for it in the other.
+/// - Before glibc 2.36, and with musl, `fork` holds a lock of its own while it waits: two mutators
+///   must not fork at the same time unless they are in blocking regions.
+/// - A raw `clone` calls no handlers; its child must not use the heap.
+///
+/// In the child the other mutators are detached. What only their stacks refer to is garbage; handles
+/// ([`Root`]) and registrations of theirs remain, and a registered range must not lie in the stack
+/// of such a thread. A cycle that was going on in the parent is abandoned in the child, where every
+/// page counts as dirty. The collector's threads start again with the first collection; should that
+/// be impossible, collections stop the world, and a line on standard error says why. The memory of
+/// the heap is not given back before the child ends.
 pub struct Heap<M> {
     pub(super) shared: Arc<Shared<M>>,
-    /// The sweeper and the helpers of the crew.
-    threads: Vec<JoinHandle<()>>,
-    driver: Option<JoinHandle<()>>,
 }
 
 /// What all threads of a heap share.
@@ -54,7 +78,7 @@ pub(super) struct Shared<M> {
     pub(super) options: HeapOptions,
     pub(super) recorder: Mutex<Recorder>,
     /// Held for a collection.
-    pub(super) cycle: Mutex<Cycle>,
+    pub(super) cycle: Turn<Cycle>,
     pub(super) collections: AtomicU64,
     pub(super) pacer: Pacer,
     /// Helps whoever runs a collection.
@@ -67,10 +91,12 @@ pub(super) struct Shared<M> {
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
     pub(super) rules: Rules,
+    pub(super) workers: Mutex<Workers>,
+    pub(super) me: Weak<Self>,
 }
 
 /// What is known from one collection to the next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cycle {
     balancer: Balancer,
     ended: Instant,
@@ -85,7 +111,7 @@ pub(super) struct Cycle {
 }
 
 /// A collection that was not yet taken note of, because its live size is not known before the sweep.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Unobserved {
     pub(super) scope: Scope,
     /// The time since the one before.
@@ -191,14 +217,14 @@ impl<M: ObjectModel> Heap<M> {
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new_cyclic(|me| Shared {
             memory: Arc::new(memory),
             world: Arc::new(Threads::new()),
             roots: Arc::new(Roots::default()),
             model,
             options,
             recorder: Mutex::new(Recorder::default()),
-            cycle: Mutex::new(cycle),
+            cycle: Turn::new(cycle),
             collections: AtomicU64::new(0),
             // Concurrent cycles begin early, so that they end before the room does.
             pacer: Pacer::new(Room {
@@ -213,22 +239,13 @@ impl<M: ObjectModel> Heap<M> {
             concurrent,
             requests: Requests::default(),
             rules: Rules::default(),
+            workers: Mutex::default(),
+            me: Weak::clone(me),
         });
-        let mut heap = Self { shared, threads: Vec::new(), driver: None };
-        heap.threads.push(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
-        for _ in 1..heap.options().markers {
-            heap.threads.push(heap.spawn("strandline-mark", |shared| shared.crew.help())?);
-        }
-        if concurrent {
-            heap.driver = Some(heap.spawn("strandline-cycle", Shared::drive)?);
-        }
+        fork::register(&shared);
+        let heap = Self { shared };
+        heap.shared.start_workers().map_err(HeapError::Thread)?;
         Ok(heap)
-    }
-
-    fn spawn(&self, name: &str, body: fn(&Shared<M>)) -> Result<JoinHandle<()>, HeapError> {
-        let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name(name.into());
-        thread.spawn(move || body(&shared)).map_err(HeapError::Thread)
     }
 
     /// Attaches the calling thread.
@@ -322,11 +339,7 @@ impl<M> Drop for Heap<M> {
         // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
         // thread that drops the handle: it is left to end by itself, with the cycle.
         let alone = self.shared.world.attached() == 0;
-        let driver = self.driver.take().filter(|_| alone);
-        for thread in driver.into_iter().chain(self.threads.drain(..)) {
-            let result = thread.join();
-            assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
-        }
+        Workers::join(&self.shared.workers, alone);
     }
 }
 
@@ -359,7 +372,11 @@ impl Sweeping {
         !self.shut_down.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, bool> {
         self.wanted.lock().expect("no panic under the sweeper's lock")
     }
 }
@@ -373,12 +390,12 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
 const BATCH: usize = 32;
 
 impl<M: ObjectModel> Shared<M> {
-    fn sweep_in_background(&self) {
+    pub(super) fn sweep_in_background(&self) {
         while self.sweeping.wait() {
             while !self.sweep_batch() {
                 std::thread::yield_now();
             }
-            if let Ok(mut cycle) = self.cycle.try_lock() {
+            if let Some(mut cycle) = self.cycle.try_lock() {
                 self.finish_sweep(&mut cycle);
             }
         }
@@ -418,8 +435,8 @@ impl<M: ObjectModel> Shared<M> {
     }
 
     /// The driver thread: runs cycles when they are asked for.
-    fn drive(&self) {
-        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1000_u64) };
+    pub(super) fn drive(&self) {
+        wake_precisely();
         while let Some((wanted, cause)) = self.requests.begin() {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let mut cycle = self.cycle.lock().expect("no panic in a collection");

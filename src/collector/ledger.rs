@@ -171,6 +171,13 @@ impl Ledger {
         }
     }
 
+    /// In a forked child: owes all of `watched`, whatever a cycle that was cut off had consumed, and
+    /// whatever of this set it was about to change.
+    pub(super) fn owe_all(&self, watched: Watched) {
+        self.owed.clear();
+        watched.quiet.into_iter().chain(watched.left_out).for_each(|range| self.owed.insert(range));
+    }
+
     /// The owed pages, for any number of threads to take from.
     pub(super) fn slices(&self) -> Slices<'_> {
         Slices { owed: &self.owed, next: AtomicUsize::new(0) }

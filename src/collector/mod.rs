@@ -5,6 +5,7 @@ mod collect;
 mod controls;
 mod crew;
 mod cycle;
+mod fork;
 mod heap;
 mod ledger;
 mod mark;
@@ -18,7 +19,9 @@ mod ring;
 mod rules;
 mod sizing;
 mod stats;
+mod turn;
 mod verify;
+mod workers;
 
 pub use heap::{Heap, HeapError};
 pub use mark::Scope;

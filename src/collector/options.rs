@@ -23,8 +23,7 @@ const SMALLEST_LIMIT: usize = 8 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// While the program runs, and by generations. Where the tracker cannot tell which pages were
-    /// written (`all-dirty`) this is the same as [`Stopped`](Self::Stopped). A forked child must not
-    /// use such a heap: the thread that runs the cycles is not there.
+    /// written (`all-dirty`) this is the same as [`Stopped`](Self::Stopped).
     Concurrent,
     /// All of it, with the world stopped.
     #[default]

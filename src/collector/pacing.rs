@@ -106,6 +106,11 @@ impl Pacer {
         self.allocated.load(Relaxed) > self.trigger.load(Relaxed)
     }
 
+    /// In a forked child: a cycle that was going on is not.
+    pub(super) fn cut_off(&self) {
+        self.running.store(false, Relaxed);
+    }
+
     /// A mutator has to wait.
     pub(super) fn note_late(&self) {
         self.late.store(true, Relaxed);

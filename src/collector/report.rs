@@ -28,7 +28,7 @@ pub enum StopPurpose {
 pub struct StopReport {
     /// What it was for.
     pub purpose: StopPurpose,
-    /// From the request until the threads were told to go on.
+    /// From the request until the last thread ran again.
     pub total: Duration,
     /// Until the last thread was at a safepoint.
     pub to_safepoint: Duration,
@@ -42,7 +42,7 @@ pub struct StopReport {
     pub drain: Duration,
     /// Ending the cycle: switching the marks, listing what is to be swept.
     pub finish: Duration,
-    /// Telling the threads to go on.
+    /// Until the last thread ran again.
     pub resume: Duration,
 }
 
@@ -173,10 +173,10 @@ impl Laps {
         self.last = now;
     }
 
-    /// The threads were told to go on.
-    pub(super) fn end(mut self) -> StopReport {
-        self.lap(|report| &mut report.resume);
-        self.report.total = self.last - self.start;
+    /// The threads run again since then.
+    pub(super) fn end(mut self, resumed: Instant) -> StopReport {
+        self.report.resume = resumed.saturating_duration_since(self.last);
+        self.report.total = resumed.saturating_duration_since(self.start);
         self.report
     }
 }

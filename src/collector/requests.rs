@@ -140,6 +140,11 @@ impl Requests {
         self.shut_down();
     }
 
+    /// Keeps requests from being made and met, for a fork.
+    pub(super) fn hold(&self) -> HeldRequests<'_> {
+        HeldRequests(self.lock())
+    }
+
     /// Whether a cycle has begun and not ended.
     #[cfg(all(test, not(loom)))]
     pub(super) fn is_running(&self) -> bool {
@@ -148,6 +153,18 @@ impl Requests {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic under the request lock")
+    }
+}
+
+/// Nothing is asked for, begins or ends.
+#[derive(Debug)]
+pub(super) struct HeldRequests<'a>(MutexGuard<'a, State>);
+
+impl HeldRequests<'_> {
+    /// In a forked child: the cycle that was going on, if any, will not go on here. What it was to
+    /// do is asked for again.
+    pub(super) fn cut_off(&mut self) {
+        self.0.ended = self.0.begun;
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) enum Rule {
     LookAtExternal,
     /// A word that may be anything is no reference into an owned block.
     RetiredOnly,
+    /// In a forked child, everything is owed that a cycle may have consumed which was cut off.
+    OweCutOff,
+    /// In a forked child, the next marks are cleared, which a cycle may have filled that was cut off.
+    ClearCutOff,
 }
 
 /// When a test may act; the world is running.
@@ -90,9 +94,12 @@ mod imp {
         }
 
         pub(in super::super) fn reached(&self, moment: Moment) {
-            let mut hook = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(hook) = &mut *hook {
+            // Not with the lock held: the hook waits, and a child that is forked meanwhile has none.
+            let lock = || self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+            let hook = lock().take();
+            if let Some(mut hook) = hook {
                 hook(moment);
+                lock().get_or_insert(hook);
             }
         }
 

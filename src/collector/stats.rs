@@ -30,7 +30,8 @@ pub struct HeapStats {
     pub barren_pages: usize,
     /// Times that a mutator waited for memory, or helped to mark, in nanoseconds.
     pub stalls_ns: Histogram<u64>,
-    /// Times that the world was stopped, in nanoseconds: from the request until it ran again.
+    /// Times that the world was stopped, for a collection or a fork, in nanoseconds: from the request
+    /// until it ran again.
     pub pauses_ns: Histogram<u64>,
     /// The last of them.
     pub last_pause: Duration,

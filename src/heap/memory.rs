@@ -1,5 +1,7 @@
 //! A heap's memory as one thing: reservation, metadata, tracker and pool.
 
+use std::sync::PoisonError;
+
 use crate::dirty::{SelectError, Selection, Tracker, TrackerOptions};
 use crate::object::{Kind, ObjectRef};
 use crate::os::memory::Reservation;
@@ -78,6 +80,11 @@ impl Memory {
     /// The pool, locked. A panic of another holder is not survived.
     pub(crate) fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().expect("a thread panicked while it held the heap's pool")
+    }
+
+    /// The pool, locked for a fork: also after a panic, which is no reason not to fork.
+    pub(crate) fn hold_pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an object of that size could be had if nothing else were there.

@@ -1,6 +1,7 @@
 //! The threads of the program: attaching, allocating, stopping, and what they keep alive.
 
 mod buffer;
+mod fork;
 mod roots;
 mod world;
 
@@ -8,8 +9,9 @@ pub use buffer::AllocationBuffer;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
-pub(crate) use roots::{Roots, words};
-pub(crate) use world::{Stopped, World};
+pub(crate) use fork::ParkedToFork;
+pub(crate) use roots::{HeldRoots, Roots, words};
+pub(crate) use world::{HeldWorld, Stopped, World};
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -24,7 +26,7 @@ use world::Thread;
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
 use crate::heap::{Memory, Metadata, NoChunk, Room, is_large};
 use crate::object::{Kind, ObjectRef};
-use crate::os::thread::{stack_end, with_registers_on_stack};
+use crate::os::thread::{ThreadName, calling_thread, stack_end, with_registers_on_stack};
 use crate::os::{OsError, page_size};
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -67,6 +69,8 @@ impl Effort {
 /// What the collector knows of a thread, beside the safepoint protocol.
 pub(crate) struct Local {
     buffers: Box<UnsafeCell<Buffers>>,
+    /// The thread that attached.
+    owner: ThreadName,
     /// The end of the stack, and where the frames of a parked thread begin; zero if not scanned.
     stack_end: usize,
     stack_low: AtomicUsize,
@@ -177,8 +181,8 @@ pub struct OutOfMemory {
 ///
 /// # Threads
 /// It belongs to the thread that attached. The thread must reach a safepoint every now and then
-/// ([`safepoint`](Self::safepoint), or any allocation), or be in a [`blocking`](Self::blocking)
-/// region: collections wait for it.
+/// ([`safepoint`](Self::safepoint), any allocation, `fork`), or be in a [`blocking`](Self::blocking)
+/// region: collections wait for it, and so do forks.
 pub struct Mutator {
     /// The buffers of `thread`, without the way there.
     buffers: NonNull<Buffers>,
@@ -201,6 +205,7 @@ impl Mutator {
         let buffers = || std::array::from_fn(|_| Buffer::new(&memory.metadata));
         let local = Local {
             buffers: Box::new(UnsafeCell::new(Buffers { small: buffers(), medium: buffers() })),
+            owner: calling_thread(),
             stack_end: if scan == StackScan::Conservative { stack_end()? } else { 0 },
             stack_low: AtomicUsize::new(0),
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::object::{ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::sync::process::{Mutex, MutexGuard};
 ///
 /// # Threads
 /// Called by a collector thread with every mutator parked, so it may read what mutators write. It
-/// must not allocate from the heap, nor wait for a thread that may be parked.
+/// must not allocate from the heap, nor fork, nor wait for a thread that may be parked or forking.
 pub trait RootSource: Send + Sync {
     /// Visits every slot that may hold a reference, in the same encoding as slots of objects.
     fn visit_roots(&self, visitor: &mut dyn SlotVisitor);
@@ -52,6 +52,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("a thread panicked while it held the roots")
 }
 
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Roots {
     /// A new handle that keeps `object` alive.
     pub(crate) fn add(self: &Arc<Self>, object: ObjectRef) -> Root {
@@ -87,6 +91,11 @@ impl Roots {
         }
     }
 
+    /// Keeps roots from being added and removed, for a fork: also after a panic of a root source.
+    pub(crate) fn hold(&self) -> HeldRoots<'_> {
+        HeldRoots(hold(&self.handles), hold(&self.sources), hold(&self.ranges))
+    }
+
     /// The slots of all sources. The world is stopped.
     pub(crate) fn sources(&self, visitor: &mut dyn SlotVisitor) {
         for (_, source) in lock(&self.sources).iter() {
@@ -102,6 +111,14 @@ impl Roots {
         }
     }
 }
+
+/// The tables with nothing in them changing.
+pub(crate) struct HeldRoots<'a>(
+    #[expect(dead_code, reason = "held, not read")] MutexGuard<'a, Handles>,
+    #[expect(dead_code, reason = "held, not read")]
+    MutexGuard<'a, Vec<(usize, Arc<dyn RootSource>)>>,
+    #[expect(dead_code, reason = "held, not read")] MutexGuard<'a, Vec<Range<usize>>>,
+);
 
 /// Reads the words of a range that other threads do not write at this time.
 ///

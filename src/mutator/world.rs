@@ -45,7 +45,8 @@ impl<T> Thread<T> {
 #[derive(Debug)]
 pub(crate) struct World<T> {
     state: Mutex<State<T>>,
-    /// Signalled when a thread parks that was asked to.
+    /// Signalled when a thread parks that was asked to, and when the last of those that waited runs
+    /// again.
     parked: Condvar,
     /// Signalled when the world is resumed.
     resumed: Condvar,
@@ -57,6 +58,9 @@ struct State<T> {
     stopped: bool,
     /// The thread that parked last, on request, and when.
     last: Option<(String, Instant)>,
+    /// Threads that wait for the end of the stop, and when the last one ran again.
+    waiting: usize,
+    back: Option<Instant>,
 }
 
 /// How long the threads took to stop.
@@ -70,7 +74,8 @@ pub struct TimeToSafepoint {
 
 impl<T> World<T> {
     pub(crate) fn new() -> Self {
-        let state = State { threads: Vec::new(), stopped: false, last: None };
+        let state =
+            State { threads: Vec::new(), stopped: false, last: None, waiting: 0, back: None };
         Self { state: Mutex::new(state), parked: Condvar::new(), resumed: Condvar::new() }
     }
 
@@ -120,7 +125,16 @@ impl<T> World<T> {
         let running =
             || thread.word.compare_exchange(PARKED, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         while !running() {
-            drop(self.running());
+            let mut state = self.lock();
+            state.waiting += 1;
+            while state.stopped {
+                state = self.resumed.wait(state).expect("no panic under the world's lock");
+            }
+            state.waiting -= 1;
+            if state.waiting == 0 {
+                state.back = Some(Instant::now());
+                self.parked.notify_all();
+            }
         }
     }
 
@@ -147,6 +161,37 @@ impl<T> World<T> {
     }
 }
 
+impl<T> World<T> {
+    /// The attached threads that `is_wanted` picks and that are not parked. For threads that are not
+    /// the caller's own the answer may be out of date.
+    pub(crate) fn running_threads(&self, is_wanted: impl Fn(&T) -> bool) -> Vec<Arc<Thread<T>>> {
+        let is_running = |thread: &Thread<T>| thread.word.load(Ordering::Acquire) & PARKED == 0;
+        let threads = self.lock().threads.clone();
+        threads
+            .into_iter()
+            .filter(|thread| is_wanted(&thread.local) && is_running(thread))
+            .collect()
+    }
+
+    /// Keeps threads from attaching, detaching, and stopping or resuming the world, for a fork.
+    pub(crate) fn hold(&self) -> HeldWorld<'_, T> {
+        HeldWorld(self.lock())
+    }
+}
+
+/// The world with nothing in it changing.
+#[derive(Debug)]
+pub(crate) struct HeldWorld<'a, T>(MutexGuard<'a, State<T>>);
+
+impl<T> HeldWorld<'_, T> {
+    /// In a forked child: removes the threads that are not there, which is all but those that
+    /// `is_here` picks.
+    pub(crate) fn keep_only(&mut self, is_here: impl Fn(&T) -> bool) {
+        self.0.threads.retain(|thread| is_here(&thread.local));
+        self.0.waiting = 0;
+    }
+}
+
 /// The stopped world; resumes it when dropped.
 #[derive(Debug)]
 pub(crate) struct Stopped<'a, T> {
@@ -156,10 +201,25 @@ pub(crate) struct Stopped<'a, T> {
     pub(crate) time_to_safepoint: TimeToSafepoint,
 }
 
+impl<T> Stopped<'_, T> {
+    /// Lets the threads go on, and waits until all that waited for this do. Returns when the last one
+    /// did; that is now if none waited, or if the world is stopped again.
+    pub(crate) fn resume(self) -> Instant {
+        let world = self.world;
+        drop(self);
+        let mut state = world.lock();
+        while state.waiting > 0 && !state.stopped {
+            state = world.parked.wait(state).expect("no panic under the world's lock");
+        }
+        state.back.take().unwrap_or_else(Instant::now)
+    }
+}
+
 impl<T> Drop for Stopped<'_, T> {
     fn drop(&mut self) {
         let mut state = self.world.lock();
         state.stopped = false;
+        state.back = None;
         for thread in &self.threads {
             thread.word.fetch_and(!STOP, Ordering::AcqRel);
         }

@@ -13,6 +13,9 @@
 //!   by `pthread_atfork` handlers; a raw `clone` from a process with several threads has to bring
 //!   all other threads to rest itself.
 //!
+//! Whoever has more to bring to rest than that adds handlers of its own with [`at_fork`]: around the
+//! gate, so that they find trackers in use before a fork and usable after it.
+//!
 //! `fork` from a signal handler that interrupted a tracker operation deadlocks on the gate. POSIX
 //! no longer lists `fork` as async-signal-safe, for such reasons.
 
@@ -81,6 +84,20 @@ fn sentinel() -> &'static AtomicU64 {
         assert_eq!(status, 0, "pthread_atfork: out of memory while registering three pointers");
         word
     })
+}
+
+/// Has `before` called before every fork, by the thread that forks, and afterwards `in_parent` there
+/// and `in_child` in the child. A raw `clone` calls none of them.
+pub(crate) fn at_fork(
+    before: extern "C" fn(),
+    in_parent: extern "C" fn(),
+    in_child: extern "C" fn(),
+) {
+    // Handlers that are added later run earlier before a fork, and later after it.
+    sentinel();
+    // SAFETY: the handlers are `extern "C"`, never unwind, and live as long as the program.
+    let status = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    assert_eq!(status, 0, "pthread_atfork: out of memory while registering three pointers");
 }
 
 fn map_sentinel() -> &'static AtomicU64 {

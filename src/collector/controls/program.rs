@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
+use crate::dirty::{BackendKind, TrackerOptions};
 use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
@@ -23,8 +24,9 @@ const MADE: usize = 1 << 32;
 /// The only slot is outside the heap, where the second word says.
 const OUTSIDE: usize = 1 << 33;
 
-/// Pages of old objects, one object on each.
-const PAGES: usize = 4096;
+/// Pages of old objects, one object on each. All of them are in one slice of the ledger, which one
+/// marker takes at once.
+const PAGES: usize = 3000;
 const PAGE_OBJECT: usize = 4064;
 
 /// Objects with a header that says whether they are initialised.
@@ -101,7 +103,7 @@ enum Event {
 /// A program whose old objects lie one to a page.
 pub(super) struct Program {
     pub(super) heap: Heap<Model>,
-    mutator: Mutator,
+    pub(super) mutator: Mutator,
     table: Root,
     /// The old object with the highest address, which the ledger gives out last.
     pub(super) last: ObjectRef,
@@ -119,7 +121,13 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn new() -> Self {
+        Self::with_tracker(None)
+    }
+
+    /// A program with a tracker back-end of choice.
+    pub(super) fn with_tracker(backend: Option<BackendKind>) -> Self {
         let options = HeapOptions {
+            tracker: TrackerOptions { backend, ..TrackerOptions::default() },
             mode: Mode::Concurrent,
             limit: 64 << 20,
             sizing: Sizing::Fixed,
@@ -233,7 +241,7 @@ impl Program {
         *shared.rules.hook.lock().unwrap() = Some(Box::new(hook));
         let thread = std::thread::spawn(move || {
             let result = catch_unwind(AssertUnwindSafe(|| {
-                let mut cycle = shared.cycle.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut cycle = shared.cycle.lock().expect("a complaint ends the program");
                 shared.finish_sweep(&mut cycle);
                 shared.run_cycle(&mut cycle, scope, Cause::Request);
             }));

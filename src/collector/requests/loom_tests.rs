@@ -13,7 +13,15 @@ fn drive(requests: &Requests) {
 /// Asks for a collection; if it was waited for, a cycle has ended that began afterwards.
 fn collect(requests: &Requests, cause: Cause) {
     let before = requests.lock().begun;
-    if let Answer::Waited(_) = requests.ask(cause, false) {
+    let wish = requests.ask(cause);
+    let answer = loop {
+        match requests.answer(wish) {
+            Some(answer) => break answer,
+            // Under loom the time is never up: only a notification ends this.
+            None => requests.wait(wish, Duration::MAX),
+        }
+    };
+    if answer == Answer::Served {
         assert!(requests.lock().ended > before, "the cycle began before it was asked for");
     }
 }

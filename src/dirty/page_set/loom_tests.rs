@@ -32,7 +32,7 @@ fn removal_against_insertion() {
     remover.join().unwrap();
     // The word is set for certain; an iteration finds it only through the summary.
     assert!(set.contains(new.start()));
-    let found = set.next_summary(0);
+    let found = set.next_word(0, 1);
     assert_eq!(found, Some(0), "the summary bit of a word that has a page is gone");
     assert_eq!(set.len(), 1);
 }

@@ -66,6 +66,12 @@ impl Pool {
         }
     }
 
+    /// Has the next marks cleared before the next collection, because one that filled them was cut
+    /// off. Every chunk with objects may have some.
+    pub(crate) fn discard_next_marks(&mut self) {
+        self.stale_marks.extend(self.chunks.in_use().map(|(chunk, _)| chunk));
+    }
+
     /// Lists the blocks of one more chunk that are to be swept. Whether there was one.
     pub(super) fn list_unswept(&mut self, metadata: &Metadata) -> bool {
         let Some(number) = self.unlisted.pop() else { return false };

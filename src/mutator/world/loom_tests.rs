@@ -104,3 +104,27 @@ fn loom_two_collectors_take_turns() {
         world.detach(&thread);
     });
 }
+
+/// A mutator that forks parks and stops the world itself.
+#[test]
+fn loom_a_mutator_that_forks_and_a_collector_take_turns() {
+    loom::model(|| {
+        let world = loom::sync::Arc::new(World::new());
+        let forking = loom::thread::spawn({
+            let world = loom::sync::Arc::clone(&world);
+            move || {
+                let thread = world.attach("forking".into(), local());
+                touch(&thread);
+                let callers = world.running_threads(|_| true);
+                callers.iter().for_each(|thread| world.park(thread));
+                inspect(&world.stop());
+                callers.iter().for_each(|thread| world.unpark(thread));
+                touch(&thread);
+                world.detach(&thread);
+            }
+        });
+        inspect(&world.stop());
+        forking.join().unwrap();
+        assert_eq!(world.attached(), 0);
+    });
+}
