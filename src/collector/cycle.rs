@@ -49,8 +49,9 @@ const ROUNDS: u32 = 12;
 /// Stops that give up at the deadline; the one after these does not.
 const ATTEMPTS: u32 = 1000;
 
-/// How long the program runs between two stops of a cycle, at least.
-const GAP: Duration = Duration::from_micros(60);
+/// How long the program runs between two stops of a cycle, at first. Half as long after each last
+/// scan that has found too much.
+const GAP: Duration = Duration::from_micros(64);
 
 /// Work that is worth waking helpers for in a stop.
 const WORTH_HELP: Duration = Duration::from_micros(200);
@@ -131,6 +132,7 @@ struct Run<'a, M> {
     /// What asking for dirty pages took the last time, and looking at them.
     scan_time: Duration,
     trace_time: Duration,
+    gap: Duration,
 }
 
 impl<M: ObjectModel> Shared<M> {
@@ -148,6 +150,7 @@ impl<M: ObjectModel> Shared<M> {
             start: Instant::now(),
             scan_time: Duration::ZERO,
             trace_time: Duration::ZERO,
+            gap: GAP,
         };
         self.pacer.cycle_begins();
         let mut phase = Phase::Roots;
@@ -263,7 +266,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Begins a stop with a deadline; the last one has none. Returns the deadline, too.
     fn begin_slice(&self, attempt: u32) -> (Stop<'a>, Option<Instant>) {
         if attempt > 0 {
-            std::thread::sleep(GAP);
+            std::thread::sleep(self.gap);
         }
         let stop = self.shared.stop(StopPurpose::Slice);
         let deadline = stop.laps.began() + self.shared.options.pause_target / 5 * 4;
@@ -295,6 +298,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let deadline = deadline.map(|_| Instant::now() + target / 2);
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
+            self.gap /= 2;
             return Outcome::LateAfterScan;
         }
         self.finish(stop);

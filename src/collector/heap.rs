@@ -212,8 +212,8 @@ impl<M: ObjectModel> Heap<M> {
             unobserved: None,
             target: initial,
             full_at: 0,
-            during_minor: 0,
-            during_full: 0.0,
+            during_minor: options.limit / 16,
+            during_full: 0.25,
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
@@ -230,7 +230,7 @@ impl<M: ObjectModel> Heap<M> {
             pacer: Pacer::new(Room {
                 nursery: if concurrent { initial / 3 } else { initial },
                 free: options.limit,
-                during: 0,
+                during: options.limit / 4,
             }),
             crew: Crew::default(),
             stress_count: AtomicU32::new(0),
