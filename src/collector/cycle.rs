@@ -207,6 +207,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, start) = (self.shared, Instant::now());
         shared.rules.reached(Moment::Consuming);
         let progress = consume(&shared.ledger, &shared.memory, &shared.rules);
+        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks);
         self.scan_time = start.elapsed();
         self.report.rounds += 1;
         self.report.scanned(progress);
@@ -279,6 +280,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (mut stop, deadline) = self.begin_slice(attempt);
         let (from, help) = (from.max(shared.ledger.owed().span().start()), None);
         let done = shared.ledger.consume_from(from, deadline, &shared.memory, &shared.rules, help);
+        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks);
         stop.laps.lap(|report| &mut report.scan);
         self.report.stops.push(shared.resume(stop));
         self.report.scanned(done);
@@ -330,6 +332,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         if rules.holds(Rule::LastScan) {
             let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
             ledger.peek(&shared.memory, rules, help);
+            ledger.forgive_unmarked(&shared.memory, self.marking.marks);
         }
         if rules.holds(Rule::LookAtExternal) {
             let external = shared.memory.external_ranges();

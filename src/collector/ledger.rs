@@ -17,7 +17,7 @@ use std::time::Instant;
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError};
-use crate::heap::{Memory, Watched, Which};
+use crate::heap::{Bitmap, Memory, Watched, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -73,13 +73,7 @@ impl Ledger {
     pub(super) fn consume_early(&self, memory: &Memory, rules: &Rules) -> Progress {
         let watched = memory.pool().watched(Which::AllButHot, &memory.metadata);
         let progress = self.consume_these(watched, None, memory, rules, None);
-        let mut pool = memory.pool();
-        pool.take_temperature(&self.owed, &memory.metadata);
-        // All pages of the nursery are dirty, and most have nothing marked to look at.
-        let marks = memory.metadata.current_marks();
-        pool.unmarked_young(marks, &memory.metadata, |range| {
-            self.owed.remove(range);
-        });
+        memory.pool().take_temperature(&self.owed, &memory.metadata);
         progress
     }
 
@@ -176,6 +170,15 @@ impl Ledger {
     pub(super) fn owe_all(&self, watched: Watched) {
         self.owed.clear();
         watched.quiet.into_iter().chain(watched.left_out).for_each(|range| self.owed.insert(range));
+    }
+
+    /// Pages that were allocated since the last scan are all dirty. Those without a marked object
+    /// need not be looked at: what will be marked there is traced then. Called after a scan, while
+    /// nobody marks.
+    pub(super) fn forgive_unmarked(&self, memory: &Memory, marks: &Bitmap) {
+        memory.pool().unmarked_young(marks, &memory.metadata, |range| {
+            self.owed.remove(range);
+        });
     }
 
     /// The owed pages, for any number of threads to take from.

@@ -103,6 +103,8 @@ pub(crate) struct Pool {
     young_large: Vec<PageRange>,
     /// How many of the former, and of the latter, were taken before the last stop.
     retired: (usize, usize),
+    /// How many of the former have been asked whether they have a marked object.
+    asked: usize,
     /// Blocks with objects that are External.
     external: BTreeSet<usize>,
     /// Granules that survived in each block when it was last swept, and their sum.
@@ -127,6 +129,7 @@ impl Pool {
             young: Vec::new(),
             young_large: Vec::new(),
             retired: (0, 0),
+            asked: 0,
             external: BTreeSet::new(),
             survivors: vec![0; blocks],
             live_granules: 0,

@@ -176,15 +176,17 @@ impl Pool {
         self.retired = (self.young.len(), self.young_large.len());
     }
 
-    /// Passes the pages of blocks without a marked object that were allocated into since the last
-    /// collection to `visit`.
+    /// Passes the pages of blocks without a marked object that were retired since this was called
+    /// last to `visit`. Nobody is marking.
     pub(crate) fn unmarked_young(
-        &self,
+        &mut self,
         marks: &Bitmap,
         metadata: &Metadata,
         mut visit: impl FnMut(PageRange),
     ) {
-        for &block in &self.young {
+        let new = self.asked..self.retired.0;
+        self.asked = self.retired.0;
+        for &block in &self.young[new] {
             let words = block * WORDS_PER_BLOCK..(block + 1) * WORDS_PER_BLOCK;
             if metadata.age(block) == Age::Young && marks.is_clear(words) {
                 let start = metadata.geometry.block_address(block);

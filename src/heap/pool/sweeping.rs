@@ -35,7 +35,7 @@ impl Pool {
     /// stopped and no block is owned.
     pub(crate) fn begin_sweep(&mut self, full: bool, metadata: &Metadata) {
         self.large_unswept = true;
-        self.retired = (0, 0);
+        (self.retired, self.asked) = ((0, 0), 0);
         for block in std::mem::take(&mut self.young) {
             metadata.set_age(block, Age::Old);
             let (chunk, bit) = (block / BLOCKS_PER_CHUNK, 1 << (block % BLOCKS_PER_CHUNK));
