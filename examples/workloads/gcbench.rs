@@ -85,7 +85,7 @@ fn program<W: Writer>(mutator: &mut Mutator, writer: W) -> Result<u64, OutOfMemo
             sum += from_below(mutator, writer, depth)?;
         }
     }
-    Ok(sum + black_box(long_lived).count() + check_array(black_box(array)))
+    Ok(sum + black_box(long_lived).count(mutator) + check_array(black_box(array)))
 }
 
 impl Workload for GcBench {

@@ -110,10 +110,12 @@ impl<N> Tree<N> {
         unsafe { (left.read().map(tree), right.read().map(tree)) }
     }
 
-    /// The number of nodes.
-    pub(crate) fn count(self) -> u64 {
+    /// The number of nodes. A long walk without an allocation, so it has safepoints of its own.
+    pub(crate) fn count(self, mutator: &mut Mutator) -> u64 {
+        mutator.safepoint();
         let (left, right) = self.children();
-        1 + left.map_or(0, Self::count) + right.map_or(0, Self::count)
+        let mut count = |tree: Option<Self>| tree.map_or(0, |tree| tree.count(mutator));
+        1 + count(left) + count(right)
     }
 
     /// The number of nodes from the root to the left.

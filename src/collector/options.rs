@@ -24,9 +24,9 @@ const SMALLEST_LIMIT: usize = 8 << 20;
 pub enum Mode {
     /// While the program runs, and by generations. Where the tracker cannot tell which pages were
     /// written (`all-dirty`) this is the same as [`Stopped`](Self::Stopped).
+    #[default]
     Concurrent,
     /// All of it, with the world stopped.
-    #[default]
     Stopped,
 }
 
