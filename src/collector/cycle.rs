@@ -53,6 +53,10 @@ const ATTEMPTS: u32 = 1000;
 /// scan that has found too much.
 const GAP: Duration = Duration::from_micros(64);
 
+/// Last scans that may find too much. After each further one the stop may last twice as long: what
+/// it has to do may be more than writes of the program, such as a great many roots.
+const PATIENCE: u32 = 3;
+
 /// Work that is worth waking helpers for in a stop.
 const WORTH_HELP: Duration = Duration::from_micros(200);
 
@@ -132,7 +136,8 @@ struct Run<'a, M> {
     /// What asking for dirty pages took the last time, and looking at them.
     scan_time: Duration,
     trace_time: Duration,
-    gap: Duration,
+    /// Last scans that have found too much.
+    late: u32,
 }
 
 impl<M: ObjectModel> Shared<M> {
@@ -150,7 +155,7 @@ impl<M: ObjectModel> Shared<M> {
             start: Instant::now(),
             scan_time: Duration::ZERO,
             trace_time: Duration::ZERO,
-            gap: GAP,
+            late: 0,
         };
         self.pacer.cycle_begins();
         let mut phase = Phase::Roots;
@@ -267,7 +272,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Begins a stop with a deadline; the last one has none. Returns the deadline, too.
     fn begin_slice(&self, attempt: u32) -> (Stop<'a>, Option<Instant>) {
         if attempt > 0 {
-            std::thread::sleep(self.gap);
+            std::thread::sleep(GAP / 2_u32.saturating_pow(self.late));
         }
         let stop = self.shared.stop(StopPurpose::Slice);
         let deadline = stop.laps.began() + self.shared.options.pause_target / 5 * 4;
@@ -297,10 +302,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         }
         stop.laps.report.purpose = StopPurpose::Remark;
         self.last_scan(&mut stop);
-        let deadline = deadline.map(|_| Instant::now() + target / 2);
+        let longer = 2_u32.saturating_pow(self.late.saturating_sub(PATIENCE));
+        let deadline = deadline.map(|_| Instant::now() + (target / 2).saturating_mul(longer));
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
-            self.gap /= 2;
+            self.late += 1;
             return Outcome::LateAfterScan;
         }
         self.finish(stop);

@@ -412,10 +412,11 @@ impl<M: ObjectModel> Shared<M> {
         let mut pool = self.memory.pool();
         let live = pool.live_bytes();
         if seen.scope == Scope::Minor {
-            cycle.during_minor = seen.bytes.next(cycle.during_minor);
+            cycle.during_minor = seen.bytes.next(cycle.during_minor).min(self.options.limit);
         } else {
             let thought = (cycle.during_full * live as f64) as usize;
-            cycle.during_full = seen.bytes.next(thought) as f64 / live.max(1) as f64;
+            let next = seen.bytes.next(thought).min(self.options.limit);
+            cycle.during_full = next as f64 / live.max(1) as f64;
             cycle.balancer.observe((seen.bytes.total, seen.since), (live, seen.collecting));
             cycle.target = match self.options.sizing {
                 Sizing::Fixed => self.options.limit,
