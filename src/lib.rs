@@ -21,8 +21,8 @@ pub mod os;
 mod sync;
 
 pub use collector::{
-    Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
-    Mode, OptionError, Sizing,
+    BarrierCheck, BarrierReport, BarrierTarget, Heap, HeapError, HeapOptions, HeapStats,
+    LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing, SlotChange,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,

@@ -79,6 +79,9 @@ impl<M: ObjectModel> Shared<M> {
         let live = marking.run(self.options.markers, When::Stopped(None), |marker| {
             self.find_roots(&stop, &mut |root| marker.push(root));
         });
+        if let Some(referee) = &self.referee {
+            referee.check(self, &stop, marks);
+        }
         if self.options.verify {
             verify(self, &stop, marks, true);
         }

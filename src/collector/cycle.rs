@@ -213,6 +213,9 @@ impl<M: ObjectModel> Run<'_, M> {
     /// Everything is marked: what is not is garbage.
     fn finish(&mut self, stop: Stop<'_>, cycle: &mut Cycle) {
         let shared = self.shared;
+        if let Some(referee) = &shared.referee {
+            referee.check(shared, &stop, self.marking.marks);
+        }
         if shared.options.verify {
             verify(shared, &stop, self.marking.marks, false);
         }

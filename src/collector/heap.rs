@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
+use super::referee::{BarrierReport, Referee};
 use super::requests::Requests;
 use super::rules::Rules;
 use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
-use crate::dirty::{SelectError, Selection};
+use crate::dirty::{SelectError, Selection, TrackError};
 use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
@@ -63,6 +64,7 @@ pub(super) struct Shared<M> {
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
     pub(super) rules: Rules,
+    pub(super) referee: Option<Referee>,
 }
 
 /// What is known from one collection to the next.
@@ -105,6 +107,9 @@ pub enum HeapError {
     /// The tracker that was asked for cannot be had.
     #[error(transparent)]
     Tracker(#[from] SelectError),
+    /// The write barriers cannot be checked.
+    #[error("cannot check write barriers: {0}")]
+    Referee(#[source] TrackError),
     /// The kernel refused address space or a thread.
     #[error("cannot make a heap: {0}")]
     Os(#[from] OsError),
@@ -136,12 +141,14 @@ impl<M: ObjectModel> Heap<M> {
             Sizing::Fixed => options.limit,
             Sizing::Balanced => FIRST_ROOM.min(options.limit),
         };
-        let memory = Memory::new(&MemoryOptions {
+        let mut memory = Memory::new(&MemoryOptions {
             limit: options.limit,
             initial,
             huge_pages: options.huge_pages,
             tracker: options.tracker,
         })?;
+        let referee = options.referee.map(|check| Referee::new(check, &mut memory)).transpose();
+        let referee = referee.map_err(HeapError::Referee)?;
         let cycle = Cycle {
             balancer: Balancer::default(),
             ended: Instant::now(),
@@ -169,6 +176,7 @@ impl<M: ObjectModel> Heap<M> {
             concurrent,
             requests: Requests::default(),
             rules: Rules::default(),
+            referee,
         });
         let mut heap = Self { shared, sweeper: None, driver: None };
         heap.sweeper = Some(heap.spawn("strandline-sweep", Shared::sweep_in_background)?);
@@ -252,6 +260,13 @@ impl<M: ObjectModel> Heap<M> {
     /// The addresses are readable until then, and written by mutators only.
     pub unsafe fn add_root_range(&self, addresses: Range<usize>) -> Registration {
         self.shared.roots.add_range(addresses)
+    }
+
+    /// What the referee has found since this was last called; `None` unless
+    /// [`HeapOptions::referee`] asked for one.
+    #[must_use = "the next report begins with nothing"]
+    pub fn take_barrier_report(&self) -> Option<BarrierReport> {
+        self.shared.referee.as_ref().map(Referee::take_report)
     }
 
     /// What the heap has done and what it holds.

@@ -9,6 +9,7 @@ mod ledger;
 mod mark;
 mod options;
 mod packets;
+mod referee;
 mod requests;
 mod rescan;
 mod ring;
@@ -21,4 +22,5 @@ pub use heap::{Heap, HeapError};
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
+pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
 pub use stats::HeapStats;

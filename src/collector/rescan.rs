@@ -1,8 +1,9 @@
 //! Looking again at the marked objects of dirty pages.
 
 use super::mark::Marker;
+use super::rules::Rule;
 use crate::heap::Content;
-use crate::heap::geometry::{BLOCK, GRANULE, GRANULES_PER_BLOCK, LARGEST_SMALL};
+use crate::heap::geometry::BLOCK;
 use crate::object::ObjectModel;
 use crate::os::PageRange;
 
@@ -31,16 +32,10 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         let (metadata, marks) = (&marking.memory.metadata, marking.marks);
         let geometry = metadata.geometry;
         let (first, end) = (geometry.granule(pages.start()), geometry.granule(pages.end() - 1) + 1);
-        let block_start = first - first % GRANULES_PER_BLOCK;
-        if first > block_start {
-            // The object that spans into the first page begins at most its size before it.
-            let nearest = first.saturating_sub(LARGEST_SMALL / GRANULE).max(block_start);
-            if let Some(start) = marks.last_set(nearest, first - 1) {
-                let address = geometry.granule_address(start);
-                if address + metadata.small_size(address) > pages.start() {
-                    self.trace_soon(address);
-                }
-            }
+        if marking.rules.holds(Rule::LookInFull)
+            && let Some(spanning) = metadata.spanning_into(pages.start(), marks)
+        {
+            self.trace_soon(spanning);
         }
         let mut next = first;
         while let Some(start) = marks.first_set(next, end) {
@@ -55,6 +50,9 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         for object in objects {
             let granule = marking.memory.metadata.geometry.granule(object.start);
             if !object.kind.has_slots() || !marking.marks.get(granule) {
+                continue;
+            }
+            if object.start < pages.start() && !marking.rules.holds(Rule::LookInFull) {
                 continue;
             }
             let from = pages.start().max(object.start) - object.start;

@@ -1,0 +1,5 @@
+//! The referee: no false report, no missed barrier that goes unreported, and the example.
+
+mod example;
+mod heap;
+mod words;
