@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::FileExt;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -85,6 +86,7 @@ fn settings() -> impl Iterator<Item = Setting> {
 enum Holder {
     Node(usize),
     Table,
+    Array,
     Words,
 }
 
@@ -99,6 +101,8 @@ enum Step {
     },
     /// A new node in the place of another, with its barrier.
     Renew(usize),
+    /// A new array, initialised without barriers, which it does not need yet.
+    RenewArray(usize),
     Collect,
 }
 
@@ -114,6 +118,7 @@ fn steps(barrier: BoxedStrategy<bool>) -> impl Strategy<Value = Vec<Step>> {
     let holder = prop_oneof![
         4 => (0..NODES).prop_map(Holder::Node),
         1 => Just(Holder::Table),
+        1 => Just(Holder::Array),
         1 => Just(Holder::Words),
     ];
     let value = prop_oneof![
@@ -124,7 +129,16 @@ fn steps(barrier: BoxedStrategy<bool>) -> impl Strategy<Value = Vec<Step>> {
     let store = (holder, 0..TABLE, value, barrier)
         .prop_map(|(to, slot, value, barrier)| Step::Store { to, slot, value, barrier });
     let renew = (0..NODES).prop_map(Step::Renew);
-    prop::collection::vec(prop_oneof![20 => store, 3 => renew, 1 => Just(Step::Collect)], 0..200)
+    let array = (0..NODES).prop_map(Step::RenewArray);
+    let step = prop_oneof![20 => store, 3 => renew, 1 => array, 1 => Just(Step::Collect)];
+    prop::collection::vec(step, 0..200)
+}
+
+/// A new array: a large object.
+fn array(mutator: &mut Mutator) -> ObjectRef {
+    let array = mutator.allocate(Kind::Precise, 8 * (TABLE + 1)).unwrap();
+    write(array, 0, TABLE);
+    array
 }
 
 /// A program and what the referee must say about it.
@@ -134,6 +148,7 @@ struct Program {
     mutator: Mutator,
     /// Entries 1 to [`NODES`] are the nodes; the rest are for stores.
     table: Root,
+    array: Root,
     words: Root,
     /// Objects that were alive at the last collection.
     known: HashSet<ObjectRef>,
@@ -147,14 +162,15 @@ impl Program {
     fn new(setting: Setting) -> Self {
         let heap = setting.heap();
         let mut mutator = heap.attach(StackScan::None).unwrap();
-        let table = mutator.allocate(Kind::Precise, 8 * (TABLE + 1)).unwrap();
-        write(table, 0, TABLE);
-        let table = mutator.root(table);
+        let [table, array] = [(); 2].map(|()| {
+            let array = array(&mut mutator);
+            mutator.root(array)
+        });
         let words = mutator.allocate(Kind::Conservative, 8 * WORDS).unwrap();
         let words = mutator.root(words);
         let (known, before, marked) = Default::default();
         let mut program =
-            Self { heap, setting, mutator, table, words, known, before, marked, missed: 0 };
+            Self { heap, setting, mutator, table, array, words, known, before, marked, missed: 0 };
         (0..NODES).for_each(|index| program.renew(index));
         program
     }
@@ -191,11 +207,18 @@ impl Program {
     fn step(&mut self, step: Step) {
         match step {
             Step::Renew(index) => self.renew(index),
+            Step::RenewArray(node) => {
+                self.array.set(array(&mut self.mutator));
+                for index in [1, 1000, TABLE] {
+                    self.store(self.array.get(), index, self.node(node).address(), false);
+                }
+            }
             Step::Collect => self.collect(),
             Step::Store { to, slot, value, barrier } => {
                 let (object, index) = match to {
                     Holder::Node(node) => (self.node(node), 1 + slot % SLOTS),
                     Holder::Table => (self.table.get(), 1 + NODES + slot % (TABLE - NODES)),
+                    Holder::Array => (self.array.get(), 1 + slot),
                     Holder::Words => (self.words.get(), slot % WORDS),
                 };
                 let value = match value {
@@ -240,7 +263,8 @@ impl Program {
     }
 
     fn reachable(&self) -> HashSet<ObjectRef> {
-        let roots = [(self.table.get(), 1..=TABLE), (self.words.get(), 0..=WORDS - 1)];
+        let arrays = [&self.table, &self.array].map(|root| (root.get(), 1..=TABLE));
+        let roots = [arrays[0].clone(), arrays[1].clone(), (self.words.get(), 0..=WORDS - 1)];
         let mut found: HashSet<_> = roots.iter().map(|(root, _)| *root).collect();
         let mut stack = roots.to_vec();
         while let Some((object, slots)) = stack.pop() {
@@ -355,5 +379,27 @@ fn barriers_that_mark_what_was_not_stored_to_are_idle() {
         program.mutator.collect();
         let report: BarrierReport = program.heap.take_barrier_report().unwrap();
         assert!(report.is_clean() && report.idle_cards == 1, "{report}");
+    }
+}
+
+/// The control for the other half: a write that the tracker cannot see. `/proc/self/mem` writes to
+/// protected memory without a fault that a handler could take.
+#[test]
+fn a_write_that_the_tracker_does_not_see_is_found_out_by_the_barrier() {
+    for mode in [Mode::Stopped, Mode::Concurrent] {
+        let check = BarrierCheck::default();
+        let mut program = Program::new(Setting { mode, tracker: BackendKind::Mprotect, check });
+        // Alive at the first; protected by the next two in either mode.
+        (0..3).for_each(|_| program.collect());
+        let (holder, value) = (program.node(3), program.node(4).address());
+        let slot = holder.address() + 8;
+        let memory = std::fs::File::options().write(true).open("/proc/self/mem").unwrap();
+        memory.write_all_at(&value.to_ne_bytes(), slot as u64).unwrap();
+        program.heap.tracker().tracker.cards().unwrap().mark(slot);
+        program.mutator.collect();
+        let report = program.heap.take_barrier_report().unwrap();
+        assert_eq!(report.unseen_stores, 1, "{mode:?}: {report}");
+        assert_eq!((report.unseen[0].object, report.unseen[0].slot), (holder, slot));
+        assert!(!report.is_clean() && report.to_string().contains("lost write: object"));
     }
 }
