@@ -10,15 +10,18 @@ use crate::reference::{Setup, run, run_bytes};
 fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup> {
     let limit = prop_oneof![Just(8 << 20), Just(13 << 20), Just(48 << 20)];
     let sizing = prop_oneof![Just(Sizing::Balanced), Just(Sizing::Fixed)];
-    (limit, sizing, 1_usize..=2).prop_map(move |(limit, sizing, markers)| Setup {
-        limit,
-        sizing,
-        mode: Mode::Stopped,
-        markers,
-        stress: None,
-        tracker,
-        scan,
-    })
+    (limit, sizing, 1_usize..=2, any::<bool>()).prop_map(
+        move |(limit, sizing, markers, referee)| Setup {
+            limit,
+            sizing,
+            mode: Mode::Stopped,
+            markers,
+            stress: None,
+            tracker,
+            scan,
+            referee,
+        },
+    )
 }
 
 fn check(setups: impl Strategy<Value = Setup>, cases: u32, longest: usize) {
@@ -50,10 +53,9 @@ fn conservative_programs_keep_what_they_reach() {
     }
 }
 
-/// Without barriers, so not on cards.
 #[test]
 fn concurrent_cycles_keep_exactly_what_is_reached() {
-    for tracker in [BackendKind::Uffd, BackendKind::Mprotect, BackendKind::AllDirty] {
+    for tracker in TRACKERS {
         for scan in [StackScan::None, StackScan::Conservative] {
             let concurrent = |setup| Setup { mode: Mode::Concurrent, ..setup };
             check(setups(tracker, scan).prop_map(concurrent), 8, 300);
@@ -63,11 +65,18 @@ fn concurrent_cycles_keep_exactly_what_is_reached() {
 
 #[test]
 fn programs_under_stress_keep_what_they_reach() {
-    for scan in [StackScan::None, StackScan::Conservative] {
-        let stressed = (setups(BackendKind::Uffd, scan), 1_u32..4).prop_map(|(setup, interval)| {
-            Setup { limit: 8 << 20, stress: Some(interval), ..setup }
-        });
-        check(stressed, 6, 120);
+    for tracker in TRACKERS {
+        for (mode, scan) in [
+            (Mode::Stopped, StackScan::None),
+            (Mode::Stopped, StackScan::Conservative),
+            (Mode::Concurrent, StackScan::None),
+            (Mode::Concurrent, StackScan::Conservative),
+        ] {
+            let stressed = (setups(tracker, scan), 1_u32..4).prop_map(move |(setup, interval)| {
+                Setup { limit: 8 << 20, stress: Some(interval), mode, ..setup }
+            });
+            check(stressed, 3, 120);
+        }
     }
 }
 

@@ -10,12 +10,13 @@ pub(crate) mod nodes;
 pub(crate) mod program;
 mod roots;
 pub(crate) mod shapes;
+pub(crate) mod together;
 
 use std::collections::HashSet;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{
-    Heap, HeapOptions, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan,
+    BarrierCheck, Heap, HeapOptions, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan,
 };
 
 use nodes::{Graph, Id, Reference, bytes_of};
@@ -33,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) stress: Option<u32>,
     pub(crate) tracker: BackendKind,
     pub(crate) scan: StackScan,
+    /// Have the barriers checked, where the tracker sees more than barriers.
+    pub(crate) referee: bool,
 }
 
 impl Setup {
@@ -49,6 +52,8 @@ impl Setup {
                 barriers: self.tracker == BackendKind::Cards,
                 ..TrackerOptions::default()
             },
+            referee: (self.referee && self.tracker != BackendKind::Cards)
+                .then(BarrierCheck::default),
             verify: true,
             ..HeapOptions::default()
         }
@@ -74,11 +79,12 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
     let setup = Setup {
         limit: if stress.is_some() { 8 << 20 } else { [8 << 20, 13 << 20, 48 << 20][pick(0, 3)] },
         sizing: [Sizing::Balanced, Sizing::Fixed][pick(1, 2)],
-        mode: Mode::Stopped,
+        mode: [Mode::Stopped, Mode::Concurrent][pick(7, 2)],
         markers: 1 + pick(2, 2),
         stress,
         tracker: trackers[pick(5, 4)],
         scan: [StackScan::None, StackScan::Conservative][pick(6, 2)],
+        referee: pick(7, 4) >= 2,
     };
     run(setup, program);
 }
@@ -89,18 +95,13 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
 /// When the heap and the reference model differ.
 pub(crate) fn run(setup: Setup, program: &[Code]) {
     let heap = Heap::new(Shapes, setup.options()).unwrap();
-    // A table on this thread's stack, for roots that are plain locals.
-    let locals = roots::Words::default();
-    let locals = std::hint::black_box(&locals);
-    let roots = Table::new(&heap, locals, setup.scan == StackScan::Conservative);
-    let mutator = heap.attach(setup.scan).unwrap();
-    let mut machine = Machine { setup, heap: &heap, mutator, graph: Graph::default(), roots };
-    for &code in program {
-        machine.step(Operation::decode(code));
-    }
-    machine.collect();
-    machine.roots.clear_all();
-    machine.collect();
+    let alone = true;
+    Machine::with(&heap, setup, alone, |machine| {
+        machine.run(program);
+        machine.collect();
+        machine.roots.clear_all();
+        machine.collect();
+    });
 }
 
 struct Machine<'a> {
@@ -109,9 +110,31 @@ struct Machine<'a> {
     mutator: Mutator,
     graph: Graph,
     roots: Table<'a>,
+    /// Whether what is in the heap is all this machine's.
+    alone: bool,
 }
 
 impl Machine<'_> {
+    /// Attaches the thread and passes a machine without objects to `body`.
+    fn with<R>(
+        heap: &Heap<Shapes>,
+        setup: Setup,
+        alone: bool,
+        body: impl FnOnce(&mut Machine<'_>) -> R,
+    ) -> R {
+        // A table on this thread's stack, for roots that are plain locals.
+        let locals = roots::Words::default();
+        let locals = std::hint::black_box(&locals);
+        let roots = Table::new(heap, locals, setup.scan == StackScan::Conservative);
+        let mutator = heap.attach(setup.scan).unwrap();
+        let graph = Graph::new(heap.tracker().tracker.cards().cloned());
+        body(&mut Machine { setup, heap, mutator, graph, roots, alone })
+    }
+
+    fn run(&mut self, program: &[Code]) {
+        program.iter().for_each(|&code| self.step(Operation::decode(code)));
+    }
+
     fn step(&mut self, operation: Operation) {
         match operation {
             Operation::Allocate(shape, place) => self.allocate(shape, place),
@@ -133,7 +156,7 @@ impl Machine<'_> {
             Operation::Blocking => {
                 let heap = self.heap;
                 let attached = self.mutator.blocking(|| heap.attached_threads());
-                assert_eq!(attached, 1);
+                assert!(attached == 1 || !self.alone);
                 self.mutator.safepoint();
             }
         }
@@ -223,7 +246,7 @@ impl Machine<'_> {
     /// known, and as far as the address range is not fragmented.
     fn check_full(&mut self, error: &OutOfMemory, held: &[(usize, usize)]) {
         self.check();
-        if self.setup.scan == StackScan::Conservative {
+        if self.setup.scan == StackScan::Conservative || !self.alone {
             return;
         }
         let live = self.graph.nodes.values().map(|node| (node.object.address(), node.bytes));
@@ -259,10 +282,13 @@ impl Machine<'_> {
         let stats = self.heap.stats();
         assert!(stats.collections > before);
         let reachable = self.graph.nodes.len();
-        if self.setup.scan == StackScan::None {
+        if self.setup.scan == StackScan::None && self.alone {
             assert_eq!(stats.live_objects, reachable, "live objects, and reachable ones");
         } else {
             assert!(stats.live_objects >= reachable, "{} < {reachable}", stats.live_objects);
+        }
+        if let Some(report) = self.heap.take_barrier_report() {
+            assert!(report.is_clean(), "{report}");
         }
     }
 
