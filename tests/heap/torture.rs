@@ -54,13 +54,13 @@ impl Random {
     }
 
     fn program(&mut self) -> Vec<Code> {
-        let length = 50 + self.below(300);
+        let length = 30 + self.below(120);
         let mut code = || std::array::from_fn(|_| self.below(256) as u8);
         (0..length).map(|_| code()).collect()
     }
 
     fn setup(&mut self, tracker: BackendKind) -> Setup {
-        let interval = 1 + self.below(20) as u32;
+        let interval = 5 + self.below(40) as u32;
         let stress = self.pick(&[None, None, Some(interval)]);
         let limits = if stress.is_some() { [8 << 20; 3] } else { [8 << 20, 13 << 20, 48 << 20] };
         Setup {
@@ -71,7 +71,7 @@ impl Random {
             stress,
             tracker,
             scan: self.pick(&[StackScan::None, StackScan::Conservative]),
-            referee: self.pick(&[false, true]),
+            referee: self.pick(&[false, false, true]),
         }
     }
 }
