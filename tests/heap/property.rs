@@ -10,8 +10,10 @@ use crate::reference::{Setup, run, run_bytes};
 fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup> {
     let limit = prop_oneof![Just(8 << 20), Just(13 << 20), Just(48 << 20)];
     let sizing = prop_oneof![Just(Sizing::Balanced), Just(Sizing::Fixed)];
-    (limit, sizing, 1_usize..=2, prop::bool::weighted(0.2)).prop_map(
-        move |(limit, sizing, markers, referee)| Setup {
+    let garbage = prop_oneof![3 => Just(0), 1 => Just(512 << 10)];
+    let (markers, referee) = (1_usize..=2, prop::bool::weighted(0.2));
+    (limit, sizing, markers, garbage, referee).prop_map(
+        move |(limit, sizing, markers, garbage, referee)| Setup {
             limit,
             sizing,
             mode: Mode::Stopped,
@@ -19,6 +21,7 @@ fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup>
             stress: None,
             tracker,
             scan,
+            garbage,
             referee,
         },
     )
@@ -73,7 +76,7 @@ fn programs_under_stress_keep_what_they_reach() {
             (Mode::Concurrent, StackScan::Conservative),
         ] {
             let stressed = (setups(tracker, scan), 1_u32..4).prop_map(move |(setup, interval)| {
-                Setup { limit: 8 << 20, stress: Some(interval), mode, ..setup }
+                Setup { limit: 8 << 20, stress: Some(interval), mode, garbage: 0, ..setup }
             });
             check(stressed, 3, 120);
         }

@@ -71,6 +71,7 @@ impl Random {
             stress,
             tracker,
             scan: self.pick(&[StackScan::None, StackScan::Conservative]),
+            garbage: if stress.is_some() { 0 } else { self.pick(&[0, 256 << 10, 1 << 20]) },
             referee: self.pick(&[false, false, true]),
         }
     }

@@ -16,7 +16,8 @@ use std::collections::HashSet;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{
-    BarrierCheck, Heap, HeapOptions, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan,
+    BarrierCheck, Heap, HeapOptions, Kind, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing,
+    StackScan,
 };
 
 use nodes::{Graph, Id, Reference, bytes_of};
@@ -34,6 +35,9 @@ pub(crate) struct Setup {
     pub(crate) stress: Option<u32>,
     pub(crate) tracker: BackendKind,
     pub(crate) scan: StackScan,
+    /// Bytes of garbage that are allocated after each step: without any, hardly a cycle is minor,
+    /// because one that a program asks for is a full one.
+    pub(crate) garbage: usize,
     /// Have the barriers checked, where the tracker sees more than barriers.
     pub(crate) referee: bool,
 }
@@ -84,6 +88,7 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
         stress,
         tracker: trackers[pick(5, 4)],
         scan: [StackScan::None, StackScan::Conservative][pick(6, 2)],
+        garbage: [0, 512 << 10][pick(7, 8) / 4],
         referee: pick(7, 4) >= 2,
     };
     run(setup, program);
@@ -132,7 +137,10 @@ impl Machine<'_> {
     }
 
     fn run(&mut self, program: &[Code]) {
-        program.iter().for_each(|&code| self.step(Operation::decode(code)));
+        for &code in program {
+            self.step(Operation::decode(code));
+            self.throw_away(self.setup.garbage);
+        }
     }
 
     fn step(&mut self, operation: Operation) {
@@ -214,6 +222,15 @@ impl Machine<'_> {
     fn garbage(&mut self, shape: Shape, count: usize) {
         let budget = if self.setup.stress.is_some() { 5 } else { (64 << 20) / (shape.bytes + 64) };
         for _ in 0..count.min(budget) {
+            if let Err(error) = self.request(shape) {
+                self.check_full(&error, &[]);
+            }
+        }
+    }
+
+    fn throw_away(&mut self, bytes: usize) {
+        let shape = Shape { kind: Kind::Precise, slots: 0, bytes: 8 << 10, alignment: 1 };
+        for _ in 0..bytes / shape.bytes {
             if let Err(error) = self.request(shape) {
                 self.check_full(&error, &[]);
             }
