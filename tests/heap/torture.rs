@@ -63,7 +63,8 @@ impl Random {
         let interval = 5 + self.below(40) as u32;
         let stress = self.pick(&[None, None, Some(interval)]);
         let limits = if stress.is_some() { [8 << 20; 3] } else { [8 << 20, 13 << 20, 48 << 20] };
-        Setup {
+        let roomy = self.pick(&[false, true]);
+        let setup = Setup {
             limit: self.pick(&limits),
             sizing: self.pick(&[Sizing::Balanced, Sizing::Fixed]),
             mode: self.pick(&[Mode::Concurrent, Mode::Concurrent, Mode::Concurrent, Mode::Stopped]),
@@ -71,9 +72,10 @@ impl Random {
             stress,
             tracker,
             scan: self.pick(&[StackScan::None, StackScan::Conservative]),
-            garbage: if stress.is_some() { 0 } else { self.pick(&[0, 256 << 10, 1 << 20]) },
+            garbage: 0,
             referee: self.pick(&[false, false, true]),
-        }
+        };
+        if roomy { setup.roomy() } else { setup }
     }
 }
 
