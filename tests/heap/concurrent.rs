@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use strandline::dirty::{BackendKind, TrackerOptions};
-use strandline::{BarrierCheck, Heap, HeapOptions, Mode, Mutator, ObjectRef, Root, StackScan};
+use strandline::{
+    BarrierCheck, Heap, HeapOptions, HeapStats, Mode, Mutator, ObjectRef, Root, StackScan,
+};
 
 use crate::graph::{Graph, get, heap, node, store};
 use crate::stress::stress_seconds;
@@ -127,10 +129,15 @@ fn check(node: ObjectRef) {
     assert_eq!(magic, MAGIC, "{node:?} was freed while it was reachable");
 }
 
-/// Runs the program on two threads until there have been so many collections.
 fn run(backend: BackendKind, collections: u64) {
-    let start = Instant::now();
     let time = Duration::from_secs(stress_seconds().unwrap_or(0));
+    run_for(backend, collections, time);
+}
+
+/// Runs the program on two threads until there have been so many collections, and for a time at
+/// least. Most of its cycles are minor.
+pub(crate) fn run_for(backend: BackendKind, collections: u64, time: Duration) -> HeapStats {
+    let start = Instant::now();
     let heap = heap(options(backend));
     std::thread::scope(|scope| {
         for seed in [1, 2] {
@@ -150,6 +157,7 @@ fn run(backend: BackendKind, collections: u64) {
     if let Some(report) = heap.take_barrier_report() {
         assert!(report.checks >= collections && report.is_clean(), "{backend}: {report}");
     }
+    heap.stats()
 }
 
 #[test]

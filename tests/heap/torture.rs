@@ -1,9 +1,10 @@
 //! Torture: several mutators on random heaps, every back-end in its turn, for as long as one likes.
 //!
-//! A round is a heap with random options, verifier on, and one of two programs: random programs with
-//! a reference model each ([`run_together`]), or threads that share what they store to ([`churn`]).
-//! An ordinary test run has one round of either for each back-end. Half an hour of it, with a line
-//! each half minute and a summary at the end:
+//! A round is a heap with the verifier on: with random options and random programs that have a
+//! reference model each ([`run_together`]), with random options and threads that share what they
+//! store to ([`churn`]), or with threads that change large graphs and little else ([`run_for`]).
+//! An ordinary test run has one round of each of the first two for each back-end. Half an hour of
+//! all, with a line each half minute and a summary at the end:
 //!
 //! ```text
 //! STRANDLINE_STRESS_SECONDS=1800 cargo test --release --test heap torture
@@ -19,9 +20,10 @@ use std::time::{Duration, Instant};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use strandline::dirty::BackendKind;
-use strandline::{HeapStats, Mode, Sizing, StackScan};
+use strandline::{HeapOptions, HeapStats, Mode, Sizing, StackScan};
 
 use crate::churn::churn;
+use crate::concurrent::run_for;
 use crate::reference::Setup;
 use crate::reference::program::Code;
 use crate::reference::together::run_together;
@@ -102,16 +104,18 @@ fn round(seed: u64) -> (BackendKind, HeapStats) {
     let mut random = Random::new(seed);
     let tracker = TRACKERS[seed as usize % TRACKERS.len()];
     let (setup, threads) = (random.setup(tracker), 1 + random.below(4));
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        if (seed as usize / TRACKERS.len()).is_multiple_of(2) {
+    let result = catch_unwind(AssertUnwindSafe(|| match seed as usize / TRACKERS.len() % 3 {
+        0 => {
             let programs: Vec<_> = (0..threads).map(|_| random.program()).collect();
             run_together(setup, &programs)
-        } else {
+        }
+        1 => {
             let options = setup.options();
             let limit = options.limit.max(14 << 20);
-            let options = strandline::HeapOptions { limit, ..options };
-            churn(options, threads as u64, Duration::from_millis(300))
+            let time = Duration::from_millis(300);
+            churn(HeapOptions { limit, ..options }, threads as u64, time)
         }
+        _ => run_for(tracker, 20, Duration::ZERO),
     }));
     let stats = result.unwrap_or_else(|panic| {
         say(&format!("{SEED_VARIABLE}={seed} failed: {threads} threads, {setup:?}"));
