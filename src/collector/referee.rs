@@ -240,9 +240,9 @@ impl<M: ObjectModel> SlotVisitor for Slots<'_, '_, M> {
         let Some(referent) = referent else { return };
         let change = SlotChange { object: self.object, slot: address, old, new, referent };
         if self.written {
-            self.check.found.missed(change);
+            self.check.found.add_missed(change);
         } else {
-            self.check.found.unseen(change);
+            self.check.found.add_unseen(change);
         }
     }
 }

@@ -197,7 +197,7 @@ impl Referee {
     ) {
         let Some(snapshot) = &self.snapshot else {
             if marked == 0 {
-                verdict.unmarked(page);
+                verdict.add_unmarked(page);
             }
             return;
         };
@@ -207,19 +207,19 @@ impl Referee {
             snapshot.compare(page, |word| {
                 changed = true;
                 if !is_marked(word.address) {
-                    verdict.missed(word);
+                    verdict.add_missed(word);
                 }
             });
         }
         if changed && marked == 0 {
-            verdict.unmarked(page);
+            verdict.add_unmarked(page);
         }
     }
 
     fn compare_clean(&self, page: PageRange, verdict: &mut Verdict) {
         if let Some(snapshot) = &self.snapshot {
             // SAFETY: as above.
-            unsafe { snapshot.compare(page, |word| verdict.unseen(word)) };
+            unsafe { snapshot.compare(page, |word| verdict.add_unseen(word)) };
         }
     }
 

@@ -113,11 +113,11 @@ impl BarrierReport {
         }
     }
 
-    pub(super) fn missed(&mut self, change: SlotChange) {
+    pub(super) fn add_missed(&mut self, change: SlotChange) {
         list(&mut self.missed, &mut self.missed_barriers, change);
     }
 
-    pub(super) fn unseen(&mut self, change: SlotChange) {
+    pub(super) fn add_unseen(&mut self, change: SlotChange) {
         list(&mut self.unseen, &mut self.unseen_stores, change);
     }
 }

@@ -55,7 +55,7 @@ impl Verdict {
         !missed && self.unseen_words == 0
     }
 
-    pub(super) fn unmarked(&mut self, page: PageRange) {
+    pub(super) fn add_unmarked(&mut self, page: PageRange) {
         let start = match self.unmarked_pages.last() {
             Some(last) if last.end() == page.start() => {
                 self.unmarked_pages.pop().map_or(page.start(), PageRange::start)
@@ -65,11 +65,11 @@ impl Verdict {
         self.unmarked_pages.push(PageRange::new(start, page.end()).expect("whole pages"));
     }
 
-    pub(super) fn missed(&mut self, word: ChangedWord) {
+    pub(super) fn add_missed(&mut self, word: ChangedWord) {
         list(&mut self.missed, &mut self.missed_words, word);
     }
 
-    pub(super) fn unseen(&mut self, word: ChangedWord) {
+    pub(super) fn add_unseen(&mut self, word: ChangedWord) {
         list(&mut self.unseen, &mut self.unseen_words, word);
     }
 }
