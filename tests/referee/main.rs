@@ -2,4 +2,5 @@
 
 mod example;
 mod heap;
+mod program;
 mod words;
