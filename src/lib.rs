@@ -21,8 +21,9 @@ pub mod os;
 mod sync;
 
 pub use collector::{
-    CycleReport, Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE,
-    MAX_HEAP_VARIABLE, Mode, OptionError, Scope, Sizing, StopPurpose, StopReport,
+    BarrierCheck, BarrierReport, BarrierTarget, CycleReport, Heap, HeapError, HeapOptions,
+    HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Scope, Sizing,
+    SlotChange, StopPurpose, StopReport,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,

@@ -109,6 +109,9 @@ impl<M: ObjectModel> Shared<M> {
             stop.laps.lap(|report| &mut report.roots);
         });
         stop.laps.lap(|report| &mut report.drain);
+        if let Some(referee) = &self.referee {
+            referee.check(self, &stop.world, marks);
+        }
         if self.options.verify {
             verify(self, &stop.world, marks, true);
         }

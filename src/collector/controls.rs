@@ -3,6 +3,7 @@
 //! Every program here does, at the one moment where it matters, what the rule is there for. With
 //! all rules in force the same program must get through, cycle after cycle.
 
+mod arrays;
 mod forks;
 mod program;
 

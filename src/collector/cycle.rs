@@ -372,6 +372,9 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Everything is marked: what is not is garbage.
     fn finish(&mut self, mut stop: Stop<'_>) {
         let (shared, scope) = (self.shared, self.report.scope);
+        if let Some(referee) = &shared.referee {
+            referee.check(shared, &stop.world, self.marking.marks);
+        }
         if shared.options.verify {
             verify(shared, &stop.world, self.marking.marks, false);
         }

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
 use super::pacing::{Allocated, Pacer, Room};
+use super::referee::{BarrierReport, Referee};
 use super::report::CycleReport;
 use super::requests::Requests;
 use super::rules::Rules;
@@ -20,7 +21,7 @@ use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
 use super::turn::Turn;
 use super::workers::Workers;
-use crate::dirty::{SelectError, Selection};
+use crate::dirty::{SelectError, Selection, TrackError};
 use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
@@ -93,6 +94,7 @@ pub(super) struct Shared<M> {
     pub(super) rules: Rules,
     pub(super) workers: Mutex<Workers>,
     pub(super) me: Weak<Self>,
+    pub(super) referee: Option<Referee>,
 }
 
 /// What is known from one collection to the next.
@@ -169,6 +171,9 @@ pub enum HeapError {
     /// The tracker that was asked for cannot be had.
     #[error(transparent)]
     Tracker(#[from] SelectError),
+    /// The write barriers cannot be checked.
+    #[error("cannot check write barriers: {0}")]
+    Referee(#[source] TrackError),
     /// The kernel refused address space or a thread.
     #[error("cannot make a heap: {0}")]
     Os(#[from] OsError),
@@ -200,12 +205,14 @@ impl<M: ObjectModel> Heap<M> {
             Sizing::Fixed => options.limit,
             Sizing::Balanced => FIRST_ROOM.min(options.limit),
         };
-        let memory = Memory::new(&MemoryOptions {
+        let mut memory = Memory::new(&MemoryOptions {
             limit: options.limit,
             initial,
             huge_pages: options.huge_pages,
             tracker: options.tracker,
         })?;
+        let referee = options.referee.map(|check| Referee::new(check, &mut memory)).transpose();
+        let referee = referee.map_err(HeapError::Referee)?;
         let cycle = Cycle {
             balancer: Balancer::default(),
             ended: Instant::now(),
@@ -241,6 +248,7 @@ impl<M: ObjectModel> Heap<M> {
             rules: Rules::default(),
             workers: Mutex::default(),
             me: Weak::clone(me),
+            referee,
         });
         fork::register(&shared);
         let heap = Self { shared };
@@ -322,6 +330,13 @@ impl<M: ObjectModel> Heap<M> {
     #[must_use]
     pub fn cycles(&self) -> Vec<CycleReport> {
         self.shared.lock_recorder().reports.iter().cloned().collect()
+    }
+
+    /// What the referee has found since this was last called; `None` unless
+    /// [`HeapOptions::referee`] asked for one.
+    #[must_use = "the next report begins with nothing"]
+    pub fn take_barrier_report(&self) -> Option<BarrierReport> {
+        self.shared.referee.as_ref().map(Referee::take_report)
     }
 
     /// What the heap has done and what it holds.

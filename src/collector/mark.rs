@@ -76,7 +76,7 @@ pub(super) struct Marking<'a, M> {
     pub(super) scope: Scope,
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
-    rules: &'a Rules,
+    pub(super) rules: &'a Rules,
     crew: &'a Crew,
     /// What a run left when its time was up.
     leftover: Mutex<Vec<Packet>>,

@@ -12,6 +12,7 @@ mod mark;
 mod options;
 mod pacing;
 mod packets;
+mod referee;
 mod report;
 mod requests;
 mod rescan;
@@ -28,5 +29,6 @@ pub use mark::Scope;
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
+pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
 pub use report::{CycleReport, StopPurpose, StopReport};
 pub use stats::HeapStats;

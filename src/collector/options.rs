@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::referee::BarrierCheck;
 use crate::dirty::TrackerOptions;
 use crate::os::limits::available_memory;
 
@@ -70,6 +71,10 @@ pub struct HeapOptions {
     pub hot_chunks: bool,
     /// How dirty pages are tracked.
     pub tracker: TrackerOptions,
+    /// Check the write barriers of a runtime that has some, in the last stop of every cycle;
+    /// [`Heap::take_barrier_report`](crate::Heap::take_barrier_report) has what was found. Not with
+    /// the `cards` tracker, which sees nothing else.
+    pub referee: Option<BarrierCheck>,
     /// Check every collection: mark again with a simple marker, compare, and check all metadata.
     /// Slow; a difference is a panic that says what is wrong where.
     pub verify: bool,
@@ -91,6 +96,7 @@ impl Default for HeapOptions {
             huge_pages: true,
             hot_chunks: true,
             tracker: TrackerOptions::default(),
+            referee: None,
             verify: false,
             stress: None,
             log: false,

@@ -5,8 +5,9 @@
 
 use super::mark::Marker;
 use super::ring::prefetch;
-use crate::heap::geometry::{BLOCK, GRANULE, GRANULES_PER_BLOCK, LARGEST_SMALL};
-use crate::heap::{Bitmap, Content};
+use super::rules::Rule;
+use crate::heap::Content;
+use crate::heap::geometry::{BLOCK, GRANULE};
 use crate::object::{Kind, ObjectModel};
 use crate::os::PageRange;
 
@@ -55,7 +56,10 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         let geometry = marking.memory.metadata.geometry;
         let (first, end) = (geometry.granule(pages.start()), geometry.granule(pages.end() - 1) + 1);
         let mut objects = 0;
-        if let Some(address) = self.spans_into(first) {
+        if marking.rules.holds(Rule::LookInFull)
+            && let Some(address) =
+                marking.memory.metadata.spanning_into(pages.start(), marking.marks)
+        {
             self.trace_small_of(kind, address);
             objects += 1;
         }
@@ -66,22 +70,6 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         objects
     }
 
-    /// The marked object that spans into a page from the one before it, given the page's first
-    /// granule. It begins at most its size before that.
-    #[inline]
-    fn spans_into(&self, first: usize) -> Option<usize> {
-        let marking = self.marking();
-        let (metadata, marks): (_, &Bitmap) = (&marking.memory.metadata, marking.marks);
-        let block_start = first - first % GRANULES_PER_BLOCK;
-        if first == block_start {
-            return None;
-        }
-        let nearest = first.saturating_sub(LARGEST_SMALL / GRANULE).max(block_start);
-        let address = metadata.geometry.granule_address(marks.last_set(nearest, first - 1)?);
-        let page = metadata.geometry.granule_address(first);
-        (address + metadata.small_size(address) > page).then_some(address)
-    }
-
     /// Returns a measure of the work.
     fn rescan_large(&mut self, pages: PageRange) -> u32 {
         let (marking, mut work) = (self.marking(), 0);
@@ -89,6 +77,9 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         for object in objects {
             let granule = marking.memory.metadata.geometry.granule(object.start);
             if !object.kind.has_slots() || !marking.marks.get(granule) {
+                continue;
+            }
+            if object.start < pages.start() && !marking.rules.holds(Rule::LookInFull) {
                 continue;
             }
             let from = pages.start().max(object.start) - object.start;

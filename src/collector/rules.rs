@@ -12,6 +12,8 @@ pub(super) enum Rule {
     OweLeftOut,
     /// What was not looked at in time, of the pages taken from the ledger, is owed again.
     OweUnfinished,
+    /// Of a page taken from the ledger, the object that reaches into it is looked at, too.
+    LookInFull,
     /// Marking ends after a last scan in the same stop.
     LastScan,
     /// Marking ends when nothing is owed and nothing is left over.

@@ -1,15 +1,16 @@
 //! The software baseline: a card table that the program marks after every pointer store.
 //!
-//! One byte a page. The barrier is what compilers emit for such tables: a shift and a byte store,
-//! no test of the old value. It works on every system, costs on every store, and sees nothing that
-//! does not call it.
+//! One byte for each card, which is a page for the tracker and may be finer for a
+//! [`Referee`](super::Referee). The barrier is what compilers emit for such tables: a shift and a byte
+//! store, no test of the old value. It works on every system, costs on every store, and sees nothing
+//! that does not call it.
 
 use std::sync::Arc;
 
 use super::backend::{BackendKind, Contract, Scan, Sight, TrackerBackend};
 use super::error::TrackError;
 use super::page_set::PageSet;
-use crate::os::{OsError, PageRange, page_shift};
+use crate::os::{OsError, PageRange, page_size};
 use crate::sync::process::atomic::{AtomicU8, Ordering};
 use crate::sync::process::zeroed_bytes;
 
@@ -28,8 +29,26 @@ pub struct CardTable {
 }
 
 impl CardTable {
-    fn new(span: PageRange) -> Self {
-        Self { span, shift: page_shift(), cards: Arc::new(zeroed_bytes(span.pages())) }
+    /// A table for `span` with cards of `card_bytes` bytes, none of them marked.
+    ///
+    /// # Errors
+    /// [`TrackError::CardSize`] unless the size is a power of two from 8 to a page.
+    pub fn new(span: PageRange, card_bytes: usize) -> Result<Self, TrackError> {
+        if !card_bytes.is_power_of_two() || !(8..=page_size()).contains(&card_bytes) {
+            return Err(TrackError::CardSize { bytes: card_bytes });
+        }
+        let cards = Arc::new(zeroed_bytes(span.bytes() / card_bytes));
+        Ok(Self { span, shift: card_bytes.trailing_zeros(), cards })
+    }
+
+    fn of_pages(span: PageRange) -> Self {
+        Self::new(span, page_size()).expect("a page is a power of two")
+    }
+
+    /// How many bytes a card stands for.
+    #[must_use]
+    pub fn card_bytes(&self) -> usize {
+        1 << self.shift
     }
 
     /// The write barrier: marks the card of `address` after a store there.
@@ -60,13 +79,23 @@ impl CardTable {
         self.cards.get(index).is_some_and(|card| card.load(Ordering::Acquire) != CLEAN)
     }
 
+    /// Removes the mark of every card of `range`.
+    ///
+    /// # Panics
+    /// When a part of `range` lies outside the span.
+    pub fn clear(&self, range: PageRange) {
+        for card in self.of(range) {
+            card.store(CLEAN, Ordering::Relaxed);
+        }
+    }
+
     fn of(&self, range: PageRange) -> &[AtomicU8] {
         assert!(self.span.covers(range), "{range} is outside the card table's span {}", self.span);
         let first = (range.start() - self.span.start()) >> self.shift;
-        &self.cards[first..first + range.pages()]
+        &self.cards[first..first + (range.bytes() >> self.shift)]
     }
 
-    /// Inserts the pages of `range` whose card `is_dirty` says so.
+    /// Inserts the pages of `range` whose card, of a whole page, `is_dirty` says so.
     fn collect(
         &self,
         range: PageRange,
@@ -96,7 +125,7 @@ impl Cards {
     /// A card table for `span`, one byte a page.
     #[must_use]
     pub fn new(span: PageRange) -> Self {
-        Self { table: CardTable::new(span) }
+        Self { table: CardTable::of_pages(span) }
     }
 }
 

@@ -59,6 +59,22 @@ pub enum TrackError {
         /// Why not, and what to use instead.
         reason: &'static str,
     },
+    /// The size is no card's.
+    #[error("cards of {bytes} bytes; the size must be a power of two from 8 to the page size")]
+    CardSize {
+        /// The size that was given.
+        bytes: usize,
+    },
+    /// The back-end cannot be compared with barriers.
+    #[error(
+        "the referee compares barriers with what the MMU saw, and the {backend} back-end {reason}"
+    )]
+    Blind {
+        /// The back-end.
+        backend: BackendKind,
+        /// Why not, and what to use instead.
+        reason: &'static str,
+    },
     /// No userfaultfd could be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -76,7 +92,9 @@ impl TrackError {
             | Self::AlreadyRegistered { .. }
             | Self::NotRegistered { .. }
             | Self::WindowOpen { .. }
-            | Self::SetTooSmall { .. } => true,
+            | Self::SetTooSmall { .. }
+            | Self::CardSize { .. }
+            | Self::Blind { .. } => true,
             Self::Unwatchable { .. } | Self::Open(_) | Self::Os(_) => false,
         }
     }

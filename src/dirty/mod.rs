@@ -51,6 +51,11 @@
 //! [`Selection::open`] finds the best that works. What each sees by its nature is its
 //! [`Contract`]; what it does not see can be put into a [`Window`].
 //!
+//! # The referee
+//!
+//! A program that has a write barrier already can have it checked: [`Referee`] watches the same memory
+//! by the MMU and names the words that changed without a barrier.
+//!
 //! # Processes
 //!
 //! A tracker belongs to the process that made it. In a forked child it takes hold of the child's
@@ -64,6 +69,7 @@ mod model;
 mod mprotect;
 mod page_set;
 mod range_list;
+mod referee;
 mod select;
 mod self_test;
 mod stats;
@@ -77,6 +83,8 @@ pub use error::TrackError;
 pub use model::{Model, ModelMmu};
 pub use mprotect::Mprotect;
 pub use page_set::{Batch, PageSet, Runs};
+pub use referee::{ChangedWord, Referee, RefereeOptions, Verdict};
+pub(crate) use referee::{Snapshot, require_sight};
 pub use select::{Reason, Refusal, SelectError, Selection, TRACKER_VARIABLE, TrackerOptions};
 pub use self_test::SelfTestError;
 pub use stats::Stats;

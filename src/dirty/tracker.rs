@@ -1,7 +1,7 @@
 //! The tracker: a back-end and the rules that hold for all of them.
 
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::backend::{BackendKind, Contract, Scan, TrackerBackend};
 use super::cards::CardTable;
@@ -35,6 +35,8 @@ pub struct Tracker {
     kind: BackendKind,
     contract: Contract,
     cards: Option<CardTable>,
+    /// What scans have found, kept for a referee.
+    witness: Option<Arc<PageSet>>,
 }
 
 struct State {
@@ -67,7 +69,15 @@ impl Tracker {
             epoch: fork::epoch(),
         };
         let (state, counters) = (RwLock::new(state), Counters::default());
-        Self { span, state, counters, kind, contract, cards }
+        Self { span, state, counters, kind, contract, cards, witness: None }
+    }
+
+    /// Has the program mark `cards`, which no scan looks at, and returns a set into which every scan
+    /// puts what it finds, beside the set that it is given.
+    pub(crate) fn watch_barriers(&mut self, cards: CardTable) -> Arc<PageSet> {
+        let witness = Arc::new(PageSet::new(self.span));
+        (self.cards, self.witness) = (Some(cards), Some(Arc::clone(&witness)));
+        witness
     }
 
     /// The addresses inside which memory can be registered.
@@ -88,7 +98,8 @@ impl Tracker {
         self.contract
     }
 
-    /// The card table that the program must mark after every store, where the back-end needs that.
+    /// The card table that the program must mark after every store, where the back-end needs that
+    /// or a referee compares the two.
     #[must_use]
     pub fn cards(&self) -> Option<&CardTable> {
         self.cards.as_ref()
@@ -181,6 +192,23 @@ impl Tracker {
     }
 
     fn scan(&self, range: PageRange, into: &PageSet, why: Purpose) -> Result<Scan, TrackError> {
+        let Some(witness) = &self.witness else { return self.scan_into(range, into, why) };
+        if !into.span().covers(range) || !self.span.covers(range) {
+            return self.scan_into(range, into, why);
+        }
+        let found = PageSet::new(range);
+        let result = self.scan_into(range, &found, why);
+        witness.insert_all(&found);
+        into.insert_all(&found);
+        result
+    }
+
+    fn scan_into(
+        &self,
+        range: PageRange,
+        into: &PageSet,
+        why: Purpose,
+    ) -> Result<Scan, TrackError> {
         if !into.span().covers(range) {
             return Err(TrackError::SetTooSmall { range, set: into.span() });
         }

@@ -5,7 +5,9 @@
 
 use super::bitmap::Bitmap;
 use super::extents::Occupied;
-use super::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, Geometry, WORDS_PER_BLOCK};
+use super::geometry::{
+    BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, Geometry, LARGEST_SMALL, WORDS_PER_BLOCK,
+};
 use crate::object::Kind;
 use crate::os::OsError;
 use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering, fence};
@@ -155,6 +157,18 @@ impl Metadata {
         let block_end = (first / (WORDS_PER_BLOCK * 64) + 1) * WORDS_PER_BLOCK * 64;
         let last = self.ends.first_set(first, block_end)?;
         Some((last - first + 1) * GRANULE)
+    }
+
+    /// The small object out of `marks` that begins before `address`, which is inside the heap, in the
+    /// same block, and reaches to it or beyond.
+    pub(crate) fn spanning_into(&self, address: usize, marks: &Bitmap) -> Option<usize> {
+        let granule = self.geometry.granule(address);
+        let block_start = granule - granule % GRANULES_PER_BLOCK;
+        // It begins at most its size before.
+        let nearest = granule.saturating_sub(LARGEST_SMALL / GRANULE).max(block_start);
+        let start = marks.last_set(nearest, granule.checked_sub(1).filter(|&g| g >= nearest)?)?;
+        let start = self.geometry.granule_address(start);
+        (start + self.small_size(start) > address).then_some(start)
     }
 
     /// The start of the small object that `address` points into. An object that is being allocated

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use strandline::{Heap, Kind, Mutator, ObjectRef, Root, StackScan};
 
-use crate::graph::{Graph, get, node, set};
+use crate::graph::{Graph, get, node, store};
 
 const SLOTS: usize = 3;
 const TABLE: usize = 1500;
@@ -50,12 +50,8 @@ impl<'a> Program<'a> {
         node
     }
 
-    /// A store; the barrier is for the card table, which is the only back-end to need one.
     fn store(&self, object: ObjectRef, slot: usize, value: Option<ObjectRef>) {
-        set(object, slot, value);
-        if let Some(cards) = self.heap.tracker().tracker.cards() {
-            cards.mark(object.address() + 8 + 8 * slot);
-        }
+        store(self.heap, object, slot, value);
     }
 
     fn any(&mut self) -> ObjectRef {

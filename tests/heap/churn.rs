@@ -7,17 +7,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use strandline::{Heap, HeapOptions, Kind, Root, StackScan};
+use strandline::{Heap, HeapOptions, HeapStats, Kind, Root, StackScan};
 
-use crate::graph::{Graph, get, heap, node, set};
+use crate::graph::{Graph, get, heap, node, store};
+use crate::stress::stress_seconds;
 use crate::threads::{SLOTS, check_list, list, options, payload};
 
 /// Slots of the shared table.
 const SHARED: usize = 64;
 
 fn churn_time() -> Duration {
-    let variable = std::env::var("STRANDLINE_STRESS_SECONDS");
-    Duration::from_secs(variable.map_or(2, |text| text.parse().expect("a number of seconds")))
+    Duration::from_secs(stress_seconds().unwrap_or(2))
 }
 
 /// A small generator of numbers (xorshift), one for each thread.
@@ -46,7 +46,7 @@ fn churn_once(heap: &Heap<Graph>, shared: &Shared, random: &mut Random, scan: St
     let mut mutator = heap.attach(scan).unwrap();
     for _ in 0..random.below(60) {
         let length = 1 + random.below(40);
-        let mine = list(&mut mutator, length, length);
+        let mine = list(heap, &mut mutator, length, length);
         let root = mutator.root(mine);
         if random.below(4) == 0 {
             let bytes = [10_000, 300_000, 2 << 20][random.below(3)];
@@ -68,13 +68,14 @@ fn churn_once(heap: &Heap<Graph>, shared: &Shared, random: &mut Random, scan: St
         if let Some(other) = get(table, slot) {
             assert_eq!(check_list(other, payload(other, SLOTS)), payload(other, SLOTS));
         }
-        set(table, slot, Some(root.get()));
+        store(heap, table, slot, Some(root.get()));
         drop(guard);
         shared.lists.fetch_add(1, SeqCst);
     }
 }
 
-fn churn(options: HeapOptions, threads: u64, time: Duration) {
+/// Runs some threads for a time. What they share they store to under a lock.
+pub(crate) fn churn(options: HeapOptions, threads: u64, time: Duration) -> HeapStats {
     let heap = heap(options);
     let table = {
         let mut mutator = heap.attach(StackScan::None).unwrap();
@@ -97,11 +98,16 @@ fn churn(options: HeapOptions, threads: u64, time: Duration) {
         }
     });
     assert_eq!(heap.attached_threads(), 0);
-    println!("{threads} threads, {:?} lists; {}", shared.lists, heap.stats());
+    let stats = heap.stats();
+    println!("{threads} threads, {:?} lists; {stats}", shared.lists);
     drop(shared);
     let mut mutator = heap.attach(StackScan::None).unwrap();
     mutator.collect();
     assert_eq!(heap.stats().live_objects, 0);
+    if let Some(report) = heap.take_barrier_report() {
+        assert!(report.is_clean(), "{report}");
+    }
+    stats
 }
 
 #[test]

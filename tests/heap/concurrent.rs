@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use strandline::dirty::{BackendKind, TrackerOptions};
-use strandline::{Heap, HeapOptions, Mode, Mutator, ObjectRef, Root, StackScan};
+use strandline::{
+    BarrierCheck, Heap, HeapOptions, HeapStats, Mode, Mutator, ObjectRef, Root, StackScan,
+};
 
-use crate::graph::{Graph, get, heap, node, set};
+use crate::graph::{Graph, get, heap, node, store};
+use crate::stress::stress_seconds;
 
 const SLOTS: usize = 3;
 const TABLE: usize = 20_000;
@@ -17,6 +20,8 @@ fn options(backend: BackendKind) -> HeapOptions {
     HeapOptions {
         limit: 96 << 20,
         verify: true,
+        // Every store has its barrier, so nothing may be reported.
+        referee: (backend != BackendKind::Cards).then(BarrierCheck::default),
         mode: Mode::Concurrent,
         tracker,
         ..HeapOptions::default()
@@ -62,12 +67,8 @@ impl<'a> Program<'a> {
         node
     }
 
-    /// A store; the barrier is for the card table, which is the only back-end to need one.
     fn store(&self, object: ObjectRef, slot: usize, value: Option<ObjectRef>) {
-        set(object, slot, value);
-        if let Some(cards) = self.heap.tracker().tracker.cards() {
-            cards.mark(object.address() + 8 + 8 * slot);
-        }
+        store(self.heap, object, slot, value);
     }
 
     fn any(&mut self) -> ObjectRef {
@@ -128,15 +129,15 @@ fn check(node: ObjectRef) {
     assert_eq!(magic, MAGIC, "{node:?} was freed while it was reachable");
 }
 
-/// How long each test goes on at least: a number of seconds from the environment, for long runs.
-fn stress_time() -> Duration {
-    let seconds = std::env::var("STRANDLINE_STRESS_SECONDS").ok();
-    seconds.map_or(Duration::ZERO, |text| Duration::from_secs(text.parse().expect("seconds")))
+fn run(backend: BackendKind, collections: u64) {
+    let time = Duration::from_secs(stress_seconds().unwrap_or(0));
+    run_for(backend, collections, time);
 }
 
-/// Runs the program on two threads until there have been so many collections.
-fn run(backend: BackendKind, collections: u64) {
-    let (start, time) = (Instant::now(), stress_time());
+/// Runs the program on two threads until there have been so many collections, and for a time at
+/// least. Most of its cycles are minor.
+pub(crate) fn run_for(backend: BackendKind, collections: u64, time: Duration) -> HeapStats {
+    let start = Instant::now();
     let heap = heap(options(backend));
     std::thread::scope(|scope| {
         for seed in [1, 2] {
@@ -153,6 +154,10 @@ fn run(backend: BackendKind, collections: u64) {
         }
     });
     println!("{backend}: {}", heap.stats());
+    if let Some(report) = heap.take_barrier_report() {
+        assert!(report.checks >= collections && report.is_clean(), "{backend}: {report}");
+    }
+    heap.stats()
 }
 
 #[test]

@@ -57,6 +57,14 @@ pub(crate) fn set(object: ObjectRef, slot: usize, value: Option<ObjectRef>) {
     unsafe { object.as_ptr::<usize>().add(1 + slot).write(value.map_or(0, ObjectRef::address)) };
 }
 
+/// A store for any tracker: the barrier is for a card table, where there is one.
+pub(crate) fn store(heap: &Heap<Graph>, object: ObjectRef, slot: usize, value: Option<ObjectRef>) {
+    set(object, slot, value);
+    if let Some(cards) = heap.tracker().tracker.cards() {
+        cards.mark(object.address() + 8 * (1 + slot));
+    }
+}
+
 pub(crate) fn get(object: ObjectRef, slot: usize) -> Option<ObjectRef> {
     assert!(slot < slots(object));
     // SAFETY: the node has the slot, which holds null or an object's address.

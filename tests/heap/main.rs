@@ -9,4 +9,6 @@ mod full;
 mod graph;
 mod property;
 mod reference;
+mod stress;
 mod threads;
+mod torture;

@@ -10,7 +10,8 @@ use crate::reference::{Setup, run, run_bytes};
 fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup> {
     let limit = prop_oneof![Just(8 << 20), Just(13 << 20), Just(48 << 20)];
     let sizing = prop_oneof![Just(Sizing::Balanced), Just(Sizing::Fixed)];
-    (limit, sizing, 1_usize..=2).prop_map(move |(limit, sizing, markers)| Setup {
+    let (markers, referee) = (1_usize..=2, prop::bool::weighted(0.2));
+    (limit, sizing, markers, referee).prop_map(move |(limit, sizing, markers, referee)| Setup {
         limit,
         sizing,
         mode: Mode::Stopped,
@@ -18,6 +19,8 @@ fn setups(tracker: BackendKind, scan: StackScan) -> impl Strategy<Value = Setup>
         stress: None,
         tracker,
         scan,
+        garbage: 0,
+        referee,
     })
 }
 
@@ -50,24 +53,31 @@ fn conservative_programs_keep_what_they_reach() {
     }
 }
 
-/// Without barriers, so not on cards.
 #[test]
 fn concurrent_cycles_keep_exactly_what_is_reached() {
-    for tracker in [BackendKind::Uffd, BackendKind::Mprotect, BackendKind::AllDirty] {
+    for tracker in TRACKERS {
         for scan in [StackScan::None, StackScan::Conservative] {
             let concurrent = |setup| Setup { mode: Mode::Concurrent, ..setup };
-            check(setups(tracker, scan).prop_map(concurrent), 8, 300);
+            check(setups(tracker, scan).prop_map(concurrent), 5, 300);
+            check(setups(tracker, scan).prop_map(concurrent).prop_map(Setup::roomy), 2, 150);
         }
     }
 }
 
 #[test]
 fn programs_under_stress_keep_what_they_reach() {
-    for scan in [StackScan::None, StackScan::Conservative] {
-        let stressed = (setups(BackendKind::Uffd, scan), 1_u32..4).prop_map(|(setup, interval)| {
-            Setup { limit: 8 << 20, stress: Some(interval), ..setup }
-        });
-        check(stressed, 6, 120);
+    for tracker in TRACKERS {
+        for (mode, scan) in [
+            (Mode::Stopped, StackScan::None),
+            (Mode::Stopped, StackScan::Conservative),
+            (Mode::Concurrent, StackScan::None),
+            (Mode::Concurrent, StackScan::Conservative),
+        ] {
+            let stressed = (setups(tracker, scan), 1_u32..4).prop_map(move |(setup, interval)| {
+                Setup { limit: 8 << 20, stress: Some(interval), mode, ..setup }
+            });
+            check(stressed, 3, 120);
+        }
     }
 }
 

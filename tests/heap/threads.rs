@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 
 use strandline::{Heap, HeapOptions, Kind, Mutator, ObjectRef, RootSource, SlotVisitor, StackScan};
 
-use crate::graph::{Graph, get, heap, node, set};
+use crate::graph::{Graph, get, heap, node, set, store};
 
 pub(crate) fn options() -> HeapOptions {
     HeapOptions { limit: 32 << 20, verify: true, markers: 2, ..HeapOptions::default() }
@@ -25,7 +25,12 @@ pub(crate) fn payload(object: ObjectRef, slots: usize) -> usize {
 pub(crate) const SLOTS: usize = 4;
 
 /// A list of `length` nodes that carry `tag`.
-pub(crate) fn list(mutator: &mut Mutator, length: usize, tag: usize) -> ObjectRef {
+pub(crate) fn list(
+    heap: &Heap<Graph>,
+    mutator: &mut Mutator,
+    length: usize,
+    tag: usize,
+) -> ObjectRef {
     let head = node(mutator, SLOTS, 1);
     set_payload(head, SLOTS, tag);
     let root = mutator.root(head);
@@ -33,7 +38,7 @@ pub(crate) fn list(mutator: &mut Mutator, length: usize, tag: usize) -> ObjectRe
         let next = node(mutator, SLOTS, 1 + length);
         set_payload(next, SLOTS, tag);
         set(next, 0, get(root.get(), 0));
-        set(root.get(), 0, Some(next));
+        store(heap, root.get(), 0, Some(next));
     }
     root.get()
 }
@@ -242,12 +247,13 @@ fn heaps_of_one_process_know_nothing_of_each_other() {
     let heaps: Vec<_> = (0..3).map(|_| heap(options())).collect();
     std::thread::scope(|scope| {
         for heap in &heaps {
-            scope.spawn(|| {
+            let heaps = &heaps;
+            scope.spawn(move || {
                 // Attached to all, collecting one's own.
                 let mut mutators: Vec<_> =
                     heaps.iter().map(|heap| heap.attach(StackScan::None).unwrap()).collect();
                 let own = heaps.iter().position(|other| std::ptr::eq(other, heap)).unwrap();
-                let kept = list(&mut mutators[own], 50, own);
+                let kept = list(heap, &mut mutators[own], 50, own);
                 let kept = mutators[own].root(kept);
                 for other in (0..3).filter(|&other| other != own) {
                     assert_eq!(heaps[other].find_object(kept.get().address()), None);
@@ -270,7 +276,7 @@ fn a_heap_whose_handle_was_dropped_serves_its_mutators() {
     let heap = heap(options());
     let registration = heap.add_root_source(Arc::clone(&visits) as _);
     let mut mutator = heap.attach(StackScan::None).unwrap();
-    let kept = list(&mut mutator, 100, 5);
+    let kept = list(&heap, &mut mutator, 100, 5);
     let kept = mutator.root(kept);
     mutator.collect();
     drop(heap);

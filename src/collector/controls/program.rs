@@ -16,7 +16,7 @@ use crate::dirty::{BackendKind, TrackerOptions};
 use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
-use crate::os::PageRange;
+use crate::os::{PageRange, page_size};
 use crate::{Heap, HeapOptions, Mode, Sizing};
 
 /// In the first word of an object that is initialised, beside the number of slots.
@@ -109,6 +109,8 @@ pub(super) struct Program {
     pub(super) last: ObjectRef,
     /// An old object without a layout, and one with its slot outside the heap.
     pub(super) conservative: Root,
+    /// An old object that reaches from one page into the next; the slot there.
+    straddling: Option<(Root, usize)>,
     pub(super) external: Root,
     pub(super) outside: Box<AtomicUsize>,
     /// A handle that refers to what the test wants.
@@ -164,6 +166,7 @@ impl Program {
             table,
             last,
             conservative,
+            straddling: None,
             external,
             outside,
             root,
@@ -175,6 +178,29 @@ impl Program {
             program.cycle(scope, |_, _| Until::Parked).unwrap();
         }
         program
+    }
+
+    /// Makes an object that reaches from one page into the next.
+    pub(super) fn straddle(&mut self) {
+        let object = (0..PAGES).map(|_| self.unmade(PAGE_OBJECT)).find(|object| {
+            let (first, last) = (object.address(), object.address() + PAGE_OBJECT - 1);
+            first / page_size() != last / page_size()
+        });
+        let object = object.expect("blocks have several pages");
+        let last = PAGE_OBJECT / 8 - 1;
+        word(object, 0).store(MADE | last, Ordering::Relaxed);
+        self.straddling = Some((self.mutator.root(object), last));
+    }
+
+    /// Stores to the page that this object only reaches into.
+    pub(super) fn store_across(&mut self, value: ObjectRef) {
+        let (root, slot) = self.straddling.as_ref().expect("`straddle` was called");
+        set(root.get(), *slot, value);
+    }
+
+    /// Stores to a page in the middle of the table, which is a large object.
+    pub(super) fn store_into_the_table(&mut self, value: ObjectRef) {
+        set(self.table.get(), PAGES / 2, value);
     }
 
     pub(super) fn without(rule: Rule) -> Self {

@@ -10,12 +10,14 @@ pub(crate) mod nodes;
 pub(crate) mod program;
 mod roots;
 pub(crate) mod shapes;
+pub(crate) mod together;
 
 use std::collections::HashSet;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{
-    Heap, HeapOptions, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing, StackScan,
+    BarrierCheck, Heap, HeapOptions, Kind, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing,
+    StackScan,
 };
 
 use nodes::{Graph, Id, Reference, bytes_of};
@@ -33,9 +35,19 @@ pub(crate) struct Setup {
     pub(crate) stress: Option<u32>,
     pub(crate) tracker: BackendKind,
     pub(crate) scan: StackScan,
+    /// Bytes of garbage that are allocated after each step, in a heap with room for it: without any,
+    /// hardly a cycle is minor, because one for want of room, or that a program asks for, is full.
+    pub(crate) garbage: usize,
+    /// Have the barriers checked, where the tracker sees more than barriers.
+    pub(crate) referee: bool,
 }
 
 impl Setup {
+    /// As this, with minor cycles.
+    pub(crate) fn roomy(self) -> Self {
+        Self { limit: 96 << 20, garbage: 6 << 20, stress: None, ..self }
+    }
+
     /// The heap's options; every collection is verified.
     pub(crate) fn options(&self) -> HeapOptions {
         HeapOptions {
@@ -49,6 +61,8 @@ impl Setup {
                 barriers: self.tracker == BackendKind::Cards,
                 ..TrackerOptions::default()
             },
+            referee: (self.referee && self.tracker != BackendKind::Cards)
+                .then(BarrierCheck::default),
             verify: true,
             ..HeapOptions::default()
         }
@@ -74,12 +88,16 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
     let setup = Setup {
         limit: if stress.is_some() { 8 << 20 } else { [8 << 20, 13 << 20, 48 << 20][pick(0, 3)] },
         sizing: [Sizing::Balanced, Sizing::Fixed][pick(1, 2)],
-        mode: Mode::Stopped,
+        mode: [Mode::Stopped, Mode::Concurrent][pick(7, 2)],
         markers: 1 + pick(2, 2),
         stress,
         tracker: trackers[pick(5, 4)],
         scan: [StackScan::None, StackScan::Conservative][pick(6, 2)],
+        garbage: 0,
+        referee: pick(7, 4) >= 2,
     };
+    let roomy = stress.is_none() && pick(7, 8) >= 4;
+    let setup = if roomy { setup.roomy() } else { setup };
     run(setup, program);
 }
 
@@ -89,18 +107,13 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
 /// When the heap and the reference model differ.
 pub(crate) fn run(setup: Setup, program: &[Code]) {
     let heap = Heap::new(Shapes, setup.options()).unwrap();
-    // A table on this thread's stack, for roots that are plain locals.
-    let locals = roots::Words::default();
-    let locals = std::hint::black_box(&locals);
-    let roots = Table::new(&heap, locals, setup.scan == StackScan::Conservative);
-    let mutator = heap.attach(setup.scan).unwrap();
-    let mut machine = Machine { setup, heap: &heap, mutator, graph: Graph::default(), roots };
-    for &code in program {
-        machine.step(Operation::decode(code));
-    }
-    machine.collect();
-    machine.roots.clear_all();
-    machine.collect();
+    let alone = true;
+    Machine::with(&heap, setup, alone, |machine| {
+        machine.run(program);
+        machine.collect();
+        machine.roots.clear_all();
+        machine.collect();
+    });
 }
 
 struct Machine<'a> {
@@ -109,9 +122,36 @@ struct Machine<'a> {
     mutator: Mutator,
     graph: Graph,
     roots: Table<'a>,
+    /// Whether what is in the heap is all this machine's.
+    alone: bool,
+    /// Collections that the program has asked for.
+    asked: usize,
 }
 
 impl Machine<'_> {
+    /// Attaches the thread and passes a machine without objects to `body`.
+    fn with<R>(
+        heap: &Heap<Shapes>,
+        setup: Setup,
+        alone: bool,
+        body: impl FnOnce(&mut Machine<'_>) -> R,
+    ) -> R {
+        // A table on this thread's stack, for roots that are plain locals.
+        let locals = roots::Words::default();
+        let locals = std::hint::black_box(&locals);
+        let roots = Table::new(heap, locals, setup.scan == StackScan::Conservative);
+        let mutator = heap.attach(setup.scan).unwrap();
+        let graph = Graph::new(heap.tracker().tracker.cards().cloned());
+        body(&mut Machine { setup, heap, mutator, graph, roots, alone, asked: 0 })
+    }
+
+    fn run(&mut self, program: &[Code]) {
+        for &code in program {
+            self.step(Operation::decode(code));
+            self.throw_away(self.setup.garbage);
+        }
+    }
+
     fn step(&mut self, operation: Operation) {
         match operation {
             Operation::Allocate(shape, place) => self.allocate(shape, place),
@@ -127,13 +167,18 @@ impl Machine<'_> {
                 let error = self.mutator.allocate(kind, bytes).unwrap_err();
                 assert_eq!(error.bytes, bytes);
             }
-            Operation::Collect => self.collect(),
+            Operation::Collect => {
+                self.asked += 1;
+                // Every other cycle would be one that was asked for, and so a full one.
+                let leave_out = self.setup.garbage > 0 && !self.asked.is_multiple_of(4);
+                if leave_out { self.check() } else { self.collect() }
+            }
             Operation::Check => self.check(),
             Operation::Find(path, offset) => self.find(path, offset),
             Operation::Blocking => {
                 let heap = self.heap;
                 let attached = self.mutator.blocking(|| heap.attached_threads());
-                assert_eq!(attached, 1);
+                assert!(attached == 1 || !self.alone);
                 self.mutator.safepoint();
             }
         }
@@ -197,10 +242,20 @@ impl Machine<'_> {
         }
     }
 
+    fn throw_away(&mut self, bytes: usize) {
+        let shape = Shape { kind: Kind::Precise, slots: 0, bytes: 8 << 10, alignment: 1 };
+        for _ in 0..bytes / shape.bytes {
+            if let Err(error) = self.request(shape) {
+                self.check_full(&error, &[]);
+            }
+        }
+    }
+
     fn fill(&mut self, shape: Shape) {
-        // Of tiny objects or under stress it would take too long.
+        // Of tiny objects or under stress it would take too long, and a full heap has no minor cycle.
         let shape = Shape { bytes: shape.bytes.max(3000), ..shape };
-        let most = if self.setup.stress.is_some() { 20 } else { usize::MAX };
+        let few = self.setup.stress.is_some() || self.setup.garbage > 0;
+        let most = if few { 20 } else { usize::MAX };
         let mut held: Vec<(Root, usize)> = Vec::new();
         while held.len() < most {
             match self.request(shape) {
@@ -223,7 +278,7 @@ impl Machine<'_> {
     /// known, and as far as the address range is not fragmented.
     fn check_full(&mut self, error: &OutOfMemory, held: &[(usize, usize)]) {
         self.check();
-        if self.setup.scan == StackScan::Conservative {
+        if self.setup.scan == StackScan::Conservative || !self.alone {
             return;
         }
         let live = self.graph.nodes.values().map(|node| (node.object.address(), node.bytes));
@@ -259,10 +314,13 @@ impl Machine<'_> {
         let stats = self.heap.stats();
         assert!(stats.collections > before);
         let reachable = self.graph.nodes.len();
-        if self.setup.scan == StackScan::None {
+        if self.setup.scan == StackScan::None && self.alone {
             assert_eq!(stats.live_objects, reachable, "live objects, and reachable ones");
         } else {
             assert!(stats.live_objects >= reachable, "{} < {reachable}", stats.live_objects);
+        }
+        if let Some(report) = self.heap.take_barrier_report() {
+            assert!(report.is_clean(), "{report}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use strandline::dirty::CardTable;
 use strandline::{Kind, ObjectRef};
 
 use super::program::Shape;
@@ -27,6 +28,8 @@ pub(crate) struct Node {
 #[derive(Default)]
 pub(crate) struct Graph {
     pub(crate) nodes: HashMap<Id, Node>,
+    /// For the write barrier, where the heap wants one.
+    cards: Option<CardTable>,
     next: Id,
     /// Never dropped before the heap: a conservative stack may keep any object alive.
     tables: Vec<Vec<usize>>,
@@ -78,6 +81,11 @@ impl Node {
 }
 
 impl Graph {
+    /// No nodes, for a heap with or without cards.
+    pub(crate) fn new(cards: Option<CardTable>) -> Self {
+        Self { cards, ..Self::default() }
+    }
+
     /// Takes note of a new object, after checking that its memory is zero; writes its contents.
     pub(crate) fn add(&mut self, object: ObjectRef, shape: Shape, leaf_word: usize) -> Id {
         let (id, bytes) = (self.next, bytes_of(shape));
@@ -116,7 +124,13 @@ impl Graph {
         let word = self.word_for(node.kind, reference);
         match node.table {
             Some(table) => self.tables[table][slot] = word,
-            None => node.set_word(slot + usize::from(node.kind == Kind::Precise), word),
+            None => {
+                let index = slot + usize::from(node.kind == Kind::Precise);
+                node.set_word(index, word);
+                if let Some(cards) = &self.cards {
+                    cards.mark(node.object.address() + 8 * index);
+                }
+            }
         }
         self.nodes.get_mut(&id).unwrap().targets[slot] = reference;
     }
