@@ -50,6 +50,28 @@ fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
 
 fn nothing(_: &mut Program) {}
 
+/// A young object that is traced early, and gets the only reference to a new one after that.
+fn store_into_a_young_object(program: &mut Program, progress: Progress) -> Until {
+    match (progress.moment, progress.traced) {
+        (Moment::Starting, _) => {
+            let young = program.fresh();
+            set(program.last, 1, young);
+        }
+        (Moment::Traced, 1) => {
+            let young = program.made.expect("it was made when the cycle began");
+            let newer = program.fresh();
+            set(young, 1, newer);
+        }
+        _ => {}
+    }
+    Until::Parked
+}
+
+#[test]
+fn control_pages_are_forgiven_only_where_nothing_was_marked() {
+    control(Rule::ForgiveNew, nothing, store_into_a_young_object);
+}
+
 fn nothing_happens(_: &mut Program, _: Progress) -> Until {
     Until::Parked
 }

@@ -187,7 +187,10 @@ impl<M> Shared<M> {
 impl<'a, M: ObjectModel> Run<'a, M> {
     fn perform(&mut self, phase: Phase) -> Outcome {
         match phase {
-            Phase::Roots => self.find_roots(),
+            Phase::Roots => {
+                self.shared.rules.reached(Moment::Starting);
+                self.find_roots();
+            }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
                     self.consume(Ledger::consume_early);
@@ -212,7 +215,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, start) = (self.shared, Instant::now());
         shared.rules.reached(Moment::Consuming);
         let progress = consume(&shared.ledger, &shared.memory, &shared.rules);
-        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks);
+        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         self.scan_time = start.elapsed();
         self.report.rounds += 1;
         self.report.scanned(progress);
@@ -285,7 +288,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (mut stop, deadline) = self.begin_slice(attempt);
         let (from, help) = (from.max(shared.ledger.owed().span().start()), None);
         let done = shared.ledger.consume_from(from, deadline, &shared.memory, &shared.rules, help);
-        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks);
+        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         stop.laps.lap(|report| &mut report.scan);
         self.report.stops.push(shared.resume(stop));
         self.report.scanned(done);
@@ -338,7 +341,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         if rules.holds(Rule::LastScan) {
             let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
             ledger.peek(&shared.memory, rules, help);
-            ledger.forgive_unmarked(&shared.memory, self.marking.marks);
+            ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         }
         if rules.holds(Rule::LookAtExternal) {
             let external = shared.memory.external_ranges();

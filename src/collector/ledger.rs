@@ -175,7 +175,8 @@ impl Ledger {
     /// Pages that were allocated since the last scan are all dirty. Those without a marked object
     /// need not be looked at: what will be marked there is traced then. Called after a scan, while
     /// nobody marks.
-    pub(super) fn forgive_unmarked(&self, memory: &Memory, marks: &Bitmap) {
+    pub(super) fn forgive_unmarked(&self, memory: &Memory, marks: &Bitmap, rules: &Rules) {
+        let marks = rules.holds(Rule::ForgiveNew).then_some(marks);
         memory.pool().unmarked_young(marks, &memory.metadata, |range| {
             self.owed.remove(range);
         });

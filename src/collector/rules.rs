@@ -26,6 +26,8 @@ pub(super) enum Rule {
     LookAtExternal,
     /// A word that may be anything is no reference into an owned block.
     RetiredOnly,
+    /// Dirty pages are forgiven only where nothing can have been marked before the scan.
+    ForgiveNew,
     /// In a forked child, everything is owed that a cycle may have consumed which was cut off.
     OweCutOff,
     /// In a forked child, the next marks are cleared, which a cycle may have filled that was cut off.
@@ -35,6 +37,8 @@ pub(super) enum Rule {
 /// When a test may act; the world is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
+    /// Before the first stop.
+    Starting,
     /// Before dirty pages are consumed.
     Consuming,
     /// After a concurrent trace.

@@ -178,17 +178,20 @@ impl Pool {
 
     /// Passes the pages of blocks without a marked object that were retired since this was called
     /// last to `visit`. Nobody is marking.
+    ///
+    /// Without `marks` it passes those of all blocks that were retired, which is wrong.
     pub(crate) fn unmarked_young(
         &mut self,
-        marks: &Bitmap,
+        marks: Option<&Bitmap>,
         metadata: &Metadata,
         mut visit: impl FnMut(PageRange),
     ) {
-        let new = self.asked..self.retired.0;
+        let new = if marks.is_some() { self.asked } else { 0 }..self.retired.0;
         self.asked = self.retired.0;
         for &block in &self.young[new] {
             let words = block * WORDS_PER_BLOCK..(block + 1) * WORDS_PER_BLOCK;
-            if metadata.age(block) == Age::Young && marks.is_clear(words) {
+            if metadata.age(block) == Age::Young && marks.is_none_or(|marks| marks.is_clear(words))
+            {
                 let start = metadata.geometry.block_address(block);
                 visit(PageRange::new(start, start + BLOCK).expect("blocks are whole pages"));
             }
