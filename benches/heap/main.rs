@@ -1,30 +1,50 @@
 //! What the heap costs, each figure beside a floor measured in the same run: `cargo bench --bench
 //! heap`, or only some of it: `cargo bench --bench heap -- allocate mark`.
 //!
-//! Rounds alternate between the two sides; medians and their ratio are printed.
+//! Rounds alternate between the two sides; medians and their ratio are printed. `policy`, `growth` and
+//! `stops` take minutes and several GiB each. Numbers are GiB alive for `stops`: `-- stops 1 2`.
 
 mod allocate;
+mod graph;
+mod growth;
 mod mark;
+mod policy;
+#[allow(dead_code, reason = "its tests run with the example, and what they use is left over here")]
+#[path = "../../examples/workloads/random.rs"]
+mod random;
 mod rescan;
 mod small_costs;
+mod stops;
 
-fn main() {
-    let parts: [(&str, fn()); 4] = [
-        ("allocate", allocate::run),
-        ("mark", mark::run),
-        ("rescan", rescan::run),
-        ("costs", small_costs::run),
-    ];
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     // Cargo adds `--bench`.
-    let wanted: Vec<_> = std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
-    for unknown in wanted.iter().filter(|name| parts.iter().all(|(part, _)| part != name)) {
-        eprintln!("there is no benchmark {unknown:?}");
+    let arguments = std::env::args().skip(1).filter(|name| !name.starts_with("--"));
+    let (numbers, wanted): (Vec<_>, Vec<_>) =
+        arguments.partition(|argument| argument.parse::<usize>().is_ok());
+    let live_gib: Vec<usize> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
+    let stops = || stops::run(&live_gib);
+    let parts: [(&str, &dyn Fn()); 7] = [
+        ("allocate", &allocate::run),
+        ("mark", &mark::run),
+        ("rescan", &rescan::run),
+        ("costs", &small_costs::run),
+        ("policy", &policy::run),
+        ("growth", &growth::run),
+        ("stops", &stops),
+    ];
+    if let Some(unknown) = wanted.iter().find(|name| parts.iter().all(|(part, _)| part != name)) {
+        let names = parts.map(|(name, _)| name).join(", ");
+        eprintln!("there is no benchmark {unknown:?}; there are {names}");
+        return ExitCode::from(2);
     }
     for (_, run) in
         parts.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name))
     {
         run();
     }
+    ExitCode::SUCCESS
 }
 
 /// The median of some figures.

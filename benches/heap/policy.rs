@@ -1,0 +1,161 @@
+//! What hot chunks and huge pages are worth, for programs that write to old memory in different ways.
+//!
+//! Three heaps with the same graph take turns: one with both policies, one without each. In a round
+//! a thread allocates a nursery and stores some of it into old nodes, while a minor cycle, asked for
+//! by another thread, deals with what the round before has written. The total of processor time
+//! tells which side wins: both policies move work between the program and the collector.
+
+use std::sync::Arc;
+use std::thread;
+
+use strandline::{HeapOptions, Scope, StackScan};
+
+use crate::graph::{Graph, NODES_PER_MIB, graph_bytes, options};
+use crate::random::{Locality, Picks, SEED};
+use crate::{median, process_ns};
+
+const OLD_MIB: [usize; 3] = [64, 256, 1024];
+const NURSERIES_MIB: [usize; 2] = [64, 256];
+const STORES_PER_MIB: usize = 1000;
+
+/// A chunk becomes hot after two warm cycles, and the first cycle of a heap finds everything written.
+const WARM_UP: usize = 4;
+
+/// As many as hot chunks have cycles from one sample to the next, so that one of them is in it.
+const ROUNDS: usize = 8;
+
+/// Below this part of a difference neither side wins.
+const EVEN: f64 = 0.05;
+
+const SIDES: [(&str, bool, bool); 3] =
+    [("both", true, true), ("no hot chunks", false, true), ("no huge pages", true, false)];
+
+/// Sums over the rounds, but for the times of cycles.
+#[derive(Default)]
+struct Figures {
+    stores: usize,
+    nodes: usize,
+    storing_ns: f64,
+    allocating_ns: f64,
+    process_ns: f64,
+    cycles: usize,
+    faults: usize,
+    rescanned: usize,
+    cycle_ms: Vec<f64>,
+}
+
+struct Side {
+    graph: Graph,
+    picks: Picks,
+    figures: Figures,
+}
+
+pub(crate) fn run() {
+    println!(
+        "policy: {STORES_PER_MIB} stores of young nodes into old ones for each MiB allocated, {ROUNDS} rounds; a \
+         mutator's processor time for a store and for a new node, cycles, and the processor time of all threads"
+    );
+    println!(
+        "  {:>7} {:>7} {:<7} {:<13} | {:>8} {:>6} | {:>8} {:>9} {:>8} | {:>8} | processor time without / with",
+        "old MiB",
+        "nursery",
+        "stores",
+        "policies",
+        "store ns",
+        "new ns",
+        "faults",
+        "rescanned",
+        "cycle ms",
+        "all ms"
+    );
+    for old in OLD_MIB {
+        for locality in [Locality::Uniform, Locality::Zipf, Locality::Cluster] {
+            let mut sides = SIDES.map(|(_, hot_chunks, huge_pages)| {
+                Side::new(old, locality, hot_chunks, huge_pages)
+            });
+            for nursery in NURSERIES_MIB {
+                compare(&mut sides, nursery);
+                print(&sides, old, nursery, locality);
+            }
+        }
+    }
+}
+
+fn compare(sides: &mut [Side; 3], nursery: usize) {
+    for round in 0..WARM_UP + ROUNDS {
+        if round == WARM_UP {
+            sides.iter_mut().for_each(|side| side.figures = Figures::default());
+        }
+        // Each goes first in its turn.
+        for turn in 0..sides.len() {
+            sides[(round + turn) % 3].round(nursery);
+        }
+    }
+}
+
+impl Side {
+    fn new(old_mib: usize, locality: Locality, hot_chunks: bool, huge_pages: bool) -> Self {
+        // Room enough that nothing but the rounds asks for cycles, and that none is full.
+        let limit = graph_bytes(old_mib) + (4 << 30);
+        let graph = Graph::new(old_mib, HeapOptions { hot_chunks, huge_pages, ..options(limit) });
+        let picks = Picks::new(locality, graph.count(), SEED, (0, 1));
+        Self { graph, picks, figures: Figures::default() }
+    }
+
+    fn round(&mut self, nursery_mib: usize) {
+        let before = self.graph.heap.stats().collections;
+        let begin = process_ns();
+        self.mutate_beside_a_cycle(nursery_mib);
+        let figures = &mut self.figures;
+        figures.process_ns += process_ns() - begin;
+        figures.stores += nursery_mib * STORES_PER_MIB;
+        figures.nodes += nursery_mib * NODES_PER_MIB;
+        for report in self.graph.cycles_since(before) {
+            assert_eq!(report.scope, Scope::Minor, "the heap is too small for this: {report}");
+            figures.cycles += 1;
+            figures.faults += report.faults;
+            figures.rescanned += report.rescanned_pages;
+            figures.cycle_ms.push(report.time.as_secs_f64() * 1e3);
+        }
+    }
+
+    fn mutate_beside_a_cycle(&mut self, nursery_mib: usize) {
+        let Self { graph, picks, figures } = self;
+        // The heap is shared, the mutator is not.
+        let heap = Arc::clone(&graph.heap);
+        let cycle = thread::spawn(move || {
+            heap.attach(StackScan::None).expect("a mutator").collect_young();
+        });
+        for _ in 0..nursery_mib {
+            let work = graph.mutate(STORES_PER_MIB, picks);
+            figures.allocating_ns += work.allocating;
+            figures.storing_ns += work.storing;
+        }
+        graph.mutator.blocking(|| cycle.join()).expect("the collecting thread does not panic");
+    }
+}
+
+fn print(sides: &[Side; 3], old: usize, nursery: usize, locality: Locality) {
+    let with = sides[0].figures.process_ns;
+    for (side, (name, ..)) in sides.iter().zip(SIDES) {
+        let figures = &side.figures;
+        let each = |sum: usize| sum / figures.cycles.max(1);
+        print!(
+            "  {old:7} {nursery:7} {:<7} {name:<13} | {:8.1} {:6.1} | {:8} {:9} {:8.2} | {:8.1} |",
+            format!("{locality:?}").to_lowercase(),
+            figures.storing_ns / figures.stores as f64,
+            figures.allocating_ns / figures.nodes as f64,
+            each(figures.faults),
+            each(figures.rescanned),
+            median(figures.cycle_ms.clone()),
+            figures.process_ns / 1e6 / ROUNDS as f64,
+        );
+        let ratio = figures.process_ns / with;
+        match name {
+            "both" => println!(),
+            _ if ratio > 1.0 + EVEN => println!(" {ratio:.2}: it wins"),
+            _ if ratio < 1.0 - EVEN => println!(" {ratio:.2}: it loses"),
+            _ => println!(" {ratio:.2}: even"),
+        }
+    }
+}
