@@ -286,8 +286,9 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn brake(&mut self, attempt: u32, from: usize) -> Outcome {
         let shared = self.shared;
         let (mut stop, deadline) = self.begin_slice(attempt);
-        let (from, help) = (from.max(shared.ledger.owed().span().start()), None);
-        let done = shared.ledger.consume_from(from, deadline, &shared.memory, &shared.rules, help);
+        let from = from.max(shared.ledger.owed().span().start());
+        let (memory, marks) = (&shared.memory, self.marking.marks);
+        let done = shared.ledger.consume_from(from, deadline, memory, marks, &shared.rules);
         shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         stop.laps.lap(|report| &mut report.scan);
         self.report.stops.push(shared.resume(stop));
@@ -340,7 +341,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
             let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
-            ledger.peek(&shared.memory, rules, help);
+            ledger.peek(&shared.memory, self.marking.marks, rules, help);
             ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         }
         if rules.holds(Rule::LookAtExternal) {

@@ -240,7 +240,7 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
             locks.pool.discard_next_marks();
         }
         if shared.rules.holds(Rule::OweCutOff) {
-            shared.ledger.owe_all(locks.pool.watched(Which::AllAsItIs, metadata));
+            shared.ledger.owe_all(locks.pool.watched(Which::AllAsItIs, None, metadata));
         }
     }
     locks.crew.cut_off();

@@ -17,7 +17,7 @@ use std::time::Instant;
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError};
-use crate::heap::{Bitmap, Memory, Watched, Which};
+use crate::heap::{Bitmap, Marks, Memory, Watched, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -65,31 +65,32 @@ impl Ledger {
 
     /// Consumes what was written (GET + WP); the pages are clean from now on.
     pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> Progress {
-        self.consume_from(self.owed.span().start(), None, memory, rules, None)
+        let watched = memory.pool().watched(Which::All, None, &memory.metadata);
+        self.consume_these(watched, None, memory, rules)
     }
 
     /// As [`consume`](Self::consume), at the beginning of a minor cycle, when nothing is being marked:
     /// hot chunks are not protected yet. Looks at the same time which chunks are hot.
     pub(super) fn consume_early(&self, memory: &Memory, rules: &Rules) -> Progress {
-        let watched = memory.pool().watched(Which::AllButHot, &memory.metadata);
-        let progress = self.consume_these(watched, None, memory, rules, None);
+        let watched = memory.pool().watched(Which::AllButHot, None, &memory.metadata);
+        let progress = self.consume_these(watched, None, memory, rules);
         memory.pool().take_temperature(&self.owed, &memory.metadata);
         progress
     }
 
-    /// As [`consume`](Self::consume), from an address on and until the time is up, with the crew's
-    /// help.
+    /// As [`consume`](Self::consume), from an address on and until the time is up, and only where
+    /// something is marked: for a stop.
     pub(super) fn consume_from(
         &self,
         from: usize,
         deadline: Option<Instant>,
         memory: &Memory,
+        marks: &Marks,
         rules: &Rules,
-        help: Help<'_>,
     ) -> Progress {
-        let mut watched = memory.pool().watched(Which::All, &memory.metadata);
+        let mut watched = memory.pool().watched(Which::All, Some(marks), &memory.metadata);
         watched.skip_until(from);
-        self.consume_these(watched, deadline, memory, rules, help)
+        self.consume_these(watched, deadline, memory, rules)
     }
 
     fn consume_these(
@@ -98,17 +99,16 @@ impl Ledger {
         deadline: Option<Instant>,
         memory: &Memory,
         rules: &Rules,
-        help: Help<'_>,
     ) -> Progress {
         let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
         let owed = forgotten.as_ref().unwrap_or(&self.owed);
-        self.scan(watched, rules, help, deadline, |range| memory.tracker().consume(range, owed))
+        self.scan(watched, rules, None, deadline, |range| memory.tracker().consume(range, owed))
     }
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
-    /// flushes. Nothing may be owned.
-    pub(super) fn peek(&self, memory: &Memory, rules: &Rules, help: Help<'_>) {
-        let watched = memory.pool().watched(Which::AllAsItIs, &memory.metadata);
+    /// flushes. Only where something is marked. Nothing may be owned.
+    pub(super) fn peek(&self, memory: &Memory, marks: &Marks, rules: &Rules, help: Help<'_>) {
+        let watched = memory.pool().watched(Which::AllAsItIs, Some(marks), &memory.metadata);
         debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
         let scan = |range| memory.tracker().peek(range, &self.owed);
         self.scan(watched, rules, help, None, scan);

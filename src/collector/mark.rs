@@ -31,7 +31,7 @@ use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
 use super::rules::Rules;
 use crate::dirty::PageSet;
-use crate::heap::{Bitmap, Content, LargeObject, Memory};
+use crate::heap::{Content, LargeObject, Marks, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef};
 
 /// References that are given away at once, at most.
@@ -72,7 +72,7 @@ pub enum Scope {
 pub(super) struct Marking<'a, M> {
     pub(super) memory: &'a Memory,
     pub(super) model: &'a M,
-    pub(super) marks: &'a Bitmap,
+    pub(super) marks: &'a Marks,
     pub(super) scope: Scope,
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
@@ -118,7 +118,7 @@ impl AddAssign for Tally {
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
-    pub(super) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Bitmap) -> Self {
+    pub(super) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Marks) -> Self {
         Self {
             memory: &shared.memory,
             model: &shared.model,
@@ -375,7 +375,9 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             return;
         }
         self.tally.marked += 1;
-        match metadata.content(metadata.geometry.block(reference)) {
+        let block = metadata.geometry.block(reference);
+        self.marking.marks.reach(block);
+        match metadata.content(block) {
             Content::Small(Kind::Leaf) => {}
             Content::Small(_) => self.trace_soon(reference),
             Content::Large => self.begin_large(reference),

@@ -89,7 +89,7 @@ impl Referee {
         // Concurrent cycles consume through their ledger. Otherwise nobody else does.
         let consume = !shared.concurrent;
         let which = if consume { Which::All } else { Which::AllAsItIs };
-        let ranges = memory.pool().watched(which, &memory.metadata).quiet;
+        let ranges = memory.pool().watched(which, None, &memory.metadata).quiet;
         for &range in &ranges {
             let scan = match consume {
                 true => tracker.consume(range, &self.written),

@@ -8,6 +8,7 @@ use super::extents::Occupied;
 use super::geometry::{
     BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, Geometry, LARGEST_SMALL, WORDS_PER_BLOCK,
 };
+use super::marks::{Marks, words_of};
 use crate::object::Kind;
 use crate::os::OsError;
 use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering, fence};
@@ -46,7 +47,7 @@ pub(crate) struct Metadata {
     /// A bit for the last granule of every small object.
     pub(crate) ends: Bitmap,
     /// Two, so that a full collection builds the new set beside the old.
-    marks: [Bitmap; 2],
+    marks: [Marks; 2],
     /// Which of them the last collection filled (the objects that it found).
     second_is_current: AtomicBool,
     /// For each block, its [`Content`].
@@ -66,7 +67,7 @@ impl Metadata {
             geometry,
             starts: bitmap()?,
             ends: bitmap()?,
-            marks: [bitmap()?, bitmap()?],
+            marks: [Marks::new(geometry)?, Marks::new(geometry)?],
             second_is_current: AtomicBool::new(false),
             contents: zeroed_bytes(geometry.blocks()),
             ages: zeroed_bytes(geometry.blocks()),
@@ -74,12 +75,12 @@ impl Metadata {
     }
 
     /// The marks of the last finished collection.
-    pub(crate) fn current_marks(&self) -> &Bitmap {
+    pub(crate) fn current_marks(&self) -> &Marks {
         &self.marks[usize::from(self.second_is_current.load(Ordering::Acquire))]
     }
 
     /// The marks that a full collection is filling.
-    pub(crate) fn next_marks(&self) -> &Bitmap {
+    pub(crate) fn next_marks(&self) -> &Marks {
         &self.marks[usize::from(!self.second_is_current.load(Ordering::Acquire))]
     }
 
@@ -184,10 +185,8 @@ impl Metadata {
 
     /// Gives back the memory for what is known of the granules of a chunk that nobody uses.
     pub(crate) fn discard(&self, chunk: usize) -> Result<(), OsError> {
-        let words = BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
-        let words = chunk * words..(chunk + 1) * words;
-        let bitmaps = [&self.starts, &self.ends, &self.marks[0], &self.marks[1]];
-        bitmaps.into_iter().try_for_each(|bitmap| bitmap.discard_words(words.clone()))
+        let bitmaps = [&self.starts, &self.ends, &*self.marks[0], &*self.marks[1]];
+        bitmaps.into_iter().try_for_each(|bitmap| bitmap.discard_words(words_of(chunk)))
     }
 
     /// Bytes of side metadata for each chunk of heap that is in use.

@@ -7,6 +7,7 @@ use crate::dirty::Tracker;
 use crate::heap::bitmap::Bitmap;
 use crate::heap::chunks::{NoChunk, Use, Watch};
 use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, WORDS_PER_BLOCK};
+use crate::heap::marks::Marks;
 use crate::heap::metadata::{Age, Metadata};
 use crate::os::{PageRange, page_size};
 
@@ -130,7 +131,15 @@ impl Pool {
 
     /// The addresses of all watched memory that has been in use, as maximal ranges, and what of it
     /// is left out. What is not, counts as protected from now on, as `which` says.
-    pub(crate) fn watched(&mut self, which: Which, metadata: &Metadata) -> Watched {
+    ///
+    /// With `marks`, blocks of small objects without a mark are no part of it: there is nothing to look
+    /// at again, whatever was written there, and once there is, the next scan is about them, too.
+    pub(crate) fn watched(
+        &mut self,
+        which: Which,
+        marks: Option<&Marks>,
+        metadata: &Metadata,
+    ) -> Watched {
         let mut watched = Watched::default();
         let chunks: Vec<_> = self.chunks.in_use().collect();
         for (number, state) in chunks {
@@ -144,7 +153,11 @@ impl Pool {
             if which == Which::AllButHot && chunk.heat.unprotected {
                 continue;
             }
-            let quiet = !chunk.zero & !owned;
+            let used = match (state, marks) {
+                (Use::Blocks(_), Some(marks)) => !chunk.zero & marks.reached(number),
+                _ => !chunk.zero,
+            };
+            let (quiet, owned) = (used & !owned, used & owned);
             let fresh = (quiet & !chunk.armed).count_ones() as usize;
             watched.unprotected += fresh * (BLOCK / page_size());
             chunk.armed |= if which == Which::AllAsItIs { 0 } else { quiet };

@@ -5,9 +5,7 @@ use std::ops::Range;
 use super::arming::set_ages;
 use super::{Pool, watch};
 use crate::heap::chunks::{Use, Watch};
-use crate::heap::geometry::{
-    BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK, WORDS_PER_BLOCK,
-};
+use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK};
 use crate::heap::large::LargeObject;
 use crate::heap::metadata::{Age, Content, Metadata};
 use crate::object::Kind;
@@ -96,9 +94,7 @@ impl Pool {
         self.sweep_large(metadata);
         for _ in 0..count {
             if let Some(chunk) = self.stale_marks.pop() {
-                let first = chunk * BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
-                let words = first..first + BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
-                metadata.next_marks().clear_words(words);
+                metadata.next_marks().clear_chunk(chunk);
             }
             if let Some(block) = self.unswept.iter_mut().find_map(Vec::pop) {
                 self.sweep(block, metadata);
@@ -132,6 +128,7 @@ impl Pool {
 
     fn release_block(&mut self, block: usize, watch: Watch, metadata: &Metadata) {
         metadata.set_content(block, Content::Unused);
+        metadata.current_marks().leave(block);
         self.external.remove(&block);
         let number = block / BLOCKS_PER_CHUNK;
         let chunk = self.chunks.get_mut(number);

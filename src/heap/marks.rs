@@ -1,0 +1,74 @@
+//! A mark map: a bit for every granule, and above it a bit for every block that has a marked object.
+//!
+//! The second level tells which memory has objects that were looked at already. Only there can a
+//! dirty page have something to look at again, so a scan in a stop is about nothing else.
+
+use std::ops::{Deref, Range};
+
+use super::bitmap::Bitmap;
+use super::geometry::{BLOCKS_PER_CHUNK, Geometry, WORDS_PER_BLOCK};
+use crate::os::OsError;
+use crate::sync::process::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// The marks of one collection.
+///
+/// Readable as the bitmap of marked granules, the first one of each object. Whoever sets a bit there
+/// also calls [`reach`](Self::reach).
+#[derive(Debug)]
+pub(crate) struct Marks {
+    bits: Bitmap,
+    /// For each chunk a bit for each block.
+    reached: Box<[AtomicU32]>,
+}
+
+const _: () = assert!(BLOCKS_PER_CHUNK == u32::BITS as usize);
+
+impl Marks {
+    pub(super) fn new(geometry: Geometry) -> Result<Self, OsError> {
+        let chunks = geometry.blocks().div_ceil(BLOCKS_PER_CHUNK);
+        let reached = (0..chunks).map(|_| AtomicU32::new(0)).collect();
+        Ok(Self { bits: Bitmap::new(geometry.granules())?, reached })
+    }
+
+    /// Notes that a block has a marked object.
+    #[inline]
+    pub(crate) fn reach(&self, block: usize) {
+        let (reached, bit) =
+            (&self.reached[block / BLOCKS_PER_CHUNK], 1 << (block % BLOCKS_PER_CHUNK));
+        // Most of the time it is known.
+        if reached.load(Relaxed) & bit == 0 {
+            reached.fetch_or(bit, Relaxed);
+        }
+    }
+
+    /// The blocks of a chunk with a marked object, one bit each. Exact when nobody marks.
+    pub(super) fn reached(&self, chunk: usize) -> u32 {
+        self.reached[chunk].load(Relaxed)
+    }
+
+    /// The sweep has found no marked object in a block.
+    pub(super) fn leave(&self, block: usize) {
+        let bit = 1 << (block % BLOCKS_PER_CHUNK);
+        self.reached[block / BLOCKS_PER_CHUNK].fetch_and(!bit, Relaxed);
+    }
+
+    /// Removes the marks of a chunk. Nobody marks.
+    pub(super) fn clear_chunk(&self, chunk: usize) {
+        self.bits.clear_words(words_of(chunk));
+        self.reached[chunk].store(0, Relaxed);
+    }
+}
+
+/// The words of a bitmap that are about a chunk.
+pub(super) fn words_of(chunk: usize) -> Range<usize> {
+    let words = BLOCKS_PER_CHUNK * WORDS_PER_BLOCK;
+    chunk * words..(chunk + 1) * words
+}
+
+impl Deref for Marks {
+    type Target = Bitmap;
+
+    fn deref(&self) -> &Bitmap {
+        &self.bits
+    }
+}
