@@ -219,7 +219,7 @@ impl<M: ObjectModel> Heap<M> {
             unobserved: None,
             target: initial,
             full_at: 0,
-            during_minor: options.limit / 16,
+            during_minor: options.limit / 5,
             during_full: 0.25,
         };
         let span = memory.tracker().span();
