@@ -1,0 +1,31 @@
+//! Numbers as text.
+
+use super::Number;
+
+/// The text of a number; inexact numbers in decimal only, with the fewest digits that read back as
+/// the same number.
+pub(crate) fn format_number(number: &Number, radix: u32) -> String {
+    match number {
+        Number::Fix(n) => num_bigint::BigInt::from(*n).to_str_radix(radix),
+        Number::Big(n) => n.to_str_radix(radix),
+        Number::Ratio(q) => {
+            format!("{}/{}", q.numer().to_str_radix(radix), q.denom().to_str_radix(radix))
+        }
+        Number::Flo(x) => format_flonum(*x),
+    }
+}
+
+fn format_flonum(x: f64) -> String {
+    if x.is_nan() {
+        return "+nan.0".into();
+    }
+    if x.is_infinite() {
+        return if x > 0.0 { "+inf.0".into() } else { "-inf.0".into() };
+    }
+    let magnitude = x.abs();
+    if magnitude != 0.0 && !(1e-7..1e21).contains(&magnitude) {
+        return format!("{x:e}");
+    }
+    let text = format!("{x}");
+    if text.contains('.') { text } else { text + ".0" }
+}

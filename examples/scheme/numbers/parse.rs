@@ -1,0 +1,110 @@
+//! Text as numbers.
+
+use num_bigint::BigInt;
+use num_rational::Ratio;
+use num_traits::{Num, Zero};
+
+use super::{Number, exact_of};
+
+/// The number that `text` stands for, if it is one: with prefixes, in `radix` unless one of them
+/// says otherwise.
+pub(crate) fn parse_number(text: &str, mut radix: u32) -> Option<Number> {
+    let (mut rest, mut exact) = (text, None);
+    while let Some(after) = rest.strip_prefix('#') {
+        match after.chars().next()?.to_ascii_lowercase() {
+            'x' => radix = 16,
+            'b' => radix = 2,
+            'o' => radix = 8,
+            'd' => radix = 10,
+            'e' if exact.is_none() => exact = Some(true),
+            'i' if exact.is_none() => exact = Some(false),
+            _ => return None,
+        }
+        rest = &after[1..];
+    }
+    match exact {
+        Some(true) => match decimal_exactly(rest, radix) {
+            Some(number) => Some(number),
+            None => match real(rest, radix)? {
+                Number::Flo(x) => exact_of(x),
+                number => Some(number),
+            },
+        },
+        Some(false) => Some(Number::Flo(real(rest, radix)?.to_f64())),
+        None => real(rest, radix),
+    }
+}
+
+fn real(text: &str, radix: u32) -> Option<Number> {
+    let first = text.chars().next()?;
+    if !(first.is_digit(radix) || matches!(first, '+' | '-' | '.')) {
+        return None;
+    }
+    match text.to_ascii_lowercase().as_str() {
+        "+inf.0" => return Some(Number::Flo(f64::INFINITY)),
+        "-inf.0" => return Some(Number::Flo(f64::NEG_INFINITY)),
+        "+nan.0" | "-nan.0" => return Some(Number::Flo(f64::NAN)),
+        _ => {}
+    }
+    if let Some((numerator, denominator)) = text.split_once('/') {
+        let numerator = integer(numerator, radix)?;
+        let denominator = unsigned(denominator, radix)?;
+        return (!denominator.is_zero()).then(|| Number::Ratio(Ratio::new(numerator, denominator)));
+    }
+    if let Some(n) = integer(text, radix) {
+        return Some(Number::Big(n));
+    }
+    (radix == 10 && is_decimal(text)).then(|| text.parse().ok().map(Number::Flo))?
+}
+
+fn unsigned(text: &str, radix: u32) -> Option<BigInt> {
+    let digits = !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
+    if !digits {
+        return None;
+    }
+    // Short ones, which are nearly all, without the library's machinery.
+    match i64::from_str_radix(text, radix) {
+        Ok(n) => Some(BigInt::from(n)),
+        Err(_) => BigInt::from_str_radix(text, radix).ok(),
+    }
+}
+
+fn integer(text: &str, radix: u32) -> Option<BigInt> {
+    match text.strip_prefix('-') {
+        Some(rest) => unsigned(rest, radix).map(|n| -n),
+        None => unsigned(text.strip_prefix('+').unwrap_or(text), radix),
+    }
+}
+
+/// Whether it has the form of a decimal: digits, a point, an exponent.
+fn is_decimal(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let exponent_is_good = exponent.is_none_or(|exponent| {
+        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !exponent.is_empty() && digits(exponent)
+    });
+    digits(whole) && digits(fraction) && whole.len() + fraction.len() > 0 && exponent_is_good
+}
+
+/// A decimal as an exact number, without going through a flonum.
+fn decimal_exactly(text: &str, radix: u32) -> Option<Number> {
+    if radix != 10 || !is_decimal(text) {
+        return None;
+    }
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = integer(&format!("{whole}{fraction}"), 10)?;
+    let exponent = exponent.parse::<i64>().ok()? - fraction.len() as i64;
+    let power = BigInt::from(10).pow(u32::try_from(exponent.unsigned_abs()).ok()?);
+    Some(Number::Ratio(if exponent < 0 {
+        Ratio::new(digits, power)
+    } else {
+        Ratio::from_integer(digits * power)
+    }))
+}

@@ -1,0 +1,116 @@
+//! Bytevectors.
+
+use super::{ANY, Definition, predicate};
+use crate::object::Type;
+use crate::value::Value;
+use crate::vm::{Outcome, Vm};
+
+pub(super) const TABLE: &[Definition] = &[
+    ("bytevector?", 1, 1, predicate!(|value| value.is(Type::Bytevector))),
+    ("make-bytevector", 1, 2, |vm, a| {
+        let length = vm.index_in("make-bytevector", a[0])?;
+        let fill = match a.get(1) {
+            Some(&fill) => byte(vm, "make-bytevector", fill)?,
+            None => 0,
+        };
+        let bytevector = vm.leaf(Type::Bytevector, length, length)?;
+        bytevector.bytes_mut().fill(fill);
+        Ok(bytevector)
+    }),
+    ("bytevector", 0, ANY, |vm, a| {
+        let bytes: Outcome<Vec<u8>> =
+            a.iter().map(|&value| byte(vm, "bytevector", value)).collect();
+        vm.bytevector(&bytes?)
+    }),
+    ("bytevector-length", 1, 1, |vm, a| {
+        vm.expect("bytevector-length", Type::Bytevector, a[0])?;
+        Ok(Value::index(a[0].length()))
+    }),
+    ("bytevector-u8-ref", 2, 2, |vm, a| {
+        let index = element(vm, "bytevector-u8-ref", a[0], a[1])?;
+        Ok(Value::index(usize::from(a[0].bytes()[index])))
+    }),
+    ("bytevector-u8-set!", 3, 3, |vm, a| {
+        let index = element(vm, "bytevector-u8-set!", a[0], a[1])?;
+        a[0].bytes_mut()[index] = byte(vm, "bytevector-u8-set!", a[2])?;
+        Ok(Value::UNSPECIFIED)
+    }),
+    ("bytevector-copy", 1, 3, |vm, a| {
+        let range = range(vm, "bytevector-copy", a, 1)?;
+        let copy = vm.leaf(Type::Bytevector, range.len(), range.len())?;
+        copy.bytes_mut().copy_from_slice(&a[0].bytes()[range]);
+        Ok(copy)
+    }),
+    ("bytevector-fill!", 2, 4, |vm, a| {
+        let range = range(vm, "bytevector-fill!", a, 2)?;
+        let fill = byte(vm, "bytevector-fill!", a[1])?;
+        a[0].bytes_mut()[range].fill(fill);
+        Ok(Value::UNSPECIFIED)
+    }),
+    ("bytevector-copy!", 3, 5, copy_to),
+    ("bytevector-append", 0, ANY, |vm, a| {
+        for &part in a {
+            vm.expect("bytevector-append", Type::Bytevector, part)?;
+        }
+        let length = a.iter().map(|part| part.length()).sum();
+        let result = vm.leaf(Type::Bytevector, length, length)?;
+        let mut at = 0;
+        for part in a {
+            result.bytes_mut()[at..at + part.length()].copy_from_slice(part.bytes());
+            at += part.length();
+        }
+        Ok(result)
+    }),
+    ("utf8->string", 1, 3, |vm, a| {
+        let range = range(vm, "utf8->string", a, 1)?;
+        let text = String::from_utf8_lossy(&a[0].bytes()[range]).into_owned();
+        vm.string(&text)
+    }),
+    ("string->utf8", 1, 3, |vm, a| {
+        vm.expect("string->utf8", Type::String, a[0])?;
+        let range = vm.range_in("string->utf8", a, 1, a[0].length())?;
+        let characters = a[0].characters()[range].iter();
+        let text: String = characters.filter_map(|&c| char::from_u32(c)).collect();
+        vm.bytevector(text.as_bytes())
+    }),
+];
+
+fn byte(vm: &mut Vm, who: &str, value: Value) -> Outcome<u8> {
+    let byte = value.as_index().and_then(|number| u8::try_from(number).ok());
+    byte.ok_or_else(|| vm.wrong_type(who, "byte", value))
+}
+
+fn element(vm: &mut Vm, who: &str, bytes: Value, index: Value) -> Outcome<usize> {
+    match index.as_index() {
+        Some(number) if bytes.is(Type::Bytevector) && number < bytes.length() => Ok(number),
+        _ => Err(vm.bad_index(who, Type::Bytevector, bytes, index)),
+    }
+}
+
+fn range(
+    vm: &mut Vm,
+    who: &str,
+    arguments: &[Value],
+    first: usize,
+) -> Outcome<std::ops::Range<usize>> {
+    vm.expect(who, Type::Bytevector, arguments[0])?;
+    vm.range_in(who, arguments, first, arguments[0].length())
+}
+
+/// `(bytevector-copy! to at from [start end])`; they may be the same.
+fn copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
+    let (to, from) = (a[0], a[2]);
+    vm.expect("bytevector-copy!", Type::Bytevector, to)?;
+    vm.expect("bytevector-copy!", Type::Bytevector, from)?;
+    let at = vm.index_in("bytevector-copy!", a[1])?;
+    let range = vm.range_in("bytevector-copy!", a, 3, from.length())?;
+    if at > to.length() || range.len() > to.length() - at {
+        return Err(vm.error("bytevector-copy!: the target is too short", &[a[1]]));
+    }
+    if to == from {
+        to.bytes_mut().copy_within(range, at);
+    } else {
+        to.bytes_mut()[at..at + range.len()].copy_from_slice(&from.bytes()[range]);
+    }
+    Ok(Value::UNSPECIFIED)
+}

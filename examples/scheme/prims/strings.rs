@@ -1,0 +1,177 @@
+//! Strings.
+
+use super::characters::{character, fold};
+use super::{ANY, Definition, predicate};
+use crate::object::{Type, elements};
+use crate::value::Value;
+use crate::vm::{Outcome, Vm};
+
+macro_rules! comparisons {
+    ($convert:expr, $($name:literal $operator:tt),*) => {
+        [$(($name, 1, ANY, (|vm, a| {
+            let convert: fn(Value) -> Vec<u32> = $convert;
+            let mut result = true;
+            for &string in a {
+                vm.expect($name, Type::String, string)?;
+            }
+            for pair in a.windows(2) {
+                result &= convert(pair[0]) $operator convert(pair[1]);
+            }
+            Ok(Value::boolean(result))
+        }) as fn(&mut Vm, &[Value]) -> Outcome)),*]
+    };
+}
+
+const COMPARISONS: [Definition; 5] = comparisons!(|string| string.characters().to_vec(),
+    "string=?" ==, "string<?" <, "string>?" >, "string<=?" <=, "string>=?" >=);
+const FOLDED: [Definition; 5] = comparisons!(folded,
+    "string-ci=?" ==, "string-ci<?" <, "string-ci>?" >, "string-ci<=?" <=, "string-ci>=?" >=);
+
+pub(super) const TABLE: &[Definition] = &[
+    COMPARISONS[0],
+    COMPARISONS[1],
+    COMPARISONS[2],
+    COMPARISONS[3],
+    COMPARISONS[4],
+    FOLDED[0],
+    FOLDED[1],
+    FOLDED[2],
+    FOLDED[3],
+    FOLDED[4],
+    ("string?", 1, 1, predicate!(Value::is_string)),
+    ("make-string", 1, 2, |vm, a| {
+        let length = vm.index_in("make-string", a[0])?;
+        let fill = match a.get(1) {
+            Some(&fill) => character(vm, "make-string", fill)?,
+            None => ' ',
+        };
+        let string = vm.string_of(length)?;
+        string.characters_mut().fill(u32::from(fill));
+        Ok(string)
+    }),
+    ("string", 0, ANY, |vm, a| {
+        let string = vm.string_of(a.len())?;
+        for (index, &c) in a.iter().enumerate() {
+            string.characters_mut()[index] = u32::from(character(vm, "string", c)?);
+        }
+        Ok(string)
+    }),
+    ("string-length", 1, 1, |vm, a| {
+        vm.expect("string-length", Type::String, a[0])?;
+        Ok(Value::index(a[0].length()))
+    }),
+    ("string-ref", 2, 2, |vm, a| vm.string_ref(a[0], a[1])),
+    ("string-set!", 3, 3, |vm, a| {
+        let c = character(vm, "string-set!", a[2])?;
+        match a[1].as_index() {
+            Some(index) if a[0].is_string() && index < a[0].length() => {
+                a[0].characters_mut()[index] = u32::from(c);
+                Ok(Value::UNSPECIFIED)
+            }
+            _ => Err(vm.bad_index("string-set!", Type::String, a[0], a[1])),
+        }
+    }),
+    ("substring", 2, 3, |vm, a| copy(vm, "substring", a)),
+    ("string-copy", 1, 3, |vm, a| copy(vm, "string-copy", a)),
+    ("string-append", 0, ANY, append),
+    ("string->list", 1, 3, |vm, a| {
+        let range = range(vm, "string->list", a, 1)?;
+        let mut list = Value::NIL;
+        for index in range.rev() {
+            let c = char::from_u32(a[0].characters()[index]).unwrap_or('\u{fffd}');
+            list = vm.cons(Value::character(c), list)?;
+        }
+        Ok(list)
+    }),
+    ("list->string", 1, 1, |vm, a| {
+        let length = vm.length_in("list->string", a[0])?;
+        let string = vm.string_of(length)?;
+        for (index, c) in elements(a[0]).enumerate() {
+            string.characters_mut()[index] = u32::from(character(vm, "list->string", c)?);
+        }
+        Ok(string)
+    }),
+    ("string-fill!", 2, 4, |vm, a| {
+        let range = range(vm, "string-fill!", a, 2)?;
+        let fill = character(vm, "string-fill!", a[1])?;
+        a[0].characters_mut()[range].fill(u32::from(fill));
+        Ok(Value::UNSPECIFIED)
+    }),
+    ("string-copy!", 3, 5, copy_to),
+    ("string-upcase", 1, 1, |vm, a| convert(vm, "string-upcase", a, |text| text.to_uppercase())),
+    ("string-downcase", 1, 1, |vm, a| {
+        convert(vm, "string-downcase", a, |text| text.to_lowercase())
+    }),
+    ("string-foldcase", 1, 1, |vm, a| {
+        convert(vm, "string-foldcase", a, |text| text.chars().map(fold).collect())
+    }),
+    ("%string-search", 3, 3, search),
+];
+
+fn folded(string: Value) -> Vec<u32> {
+    string.text().chars().map(|c| u32::from(fold(c))).collect()
+}
+
+fn range(
+    vm: &mut Vm,
+    who: &str,
+    arguments: &[Value],
+    first: usize,
+) -> Outcome<std::ops::Range<usize>> {
+    vm.expect(who, Type::String, arguments[0])?;
+    vm.range_in(who, arguments, first, arguments[0].length())
+}
+
+fn copy(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome {
+    let range = range(vm, who, arguments, 1)?;
+    let result = vm.string_of(range.len())?;
+    result.characters_mut().copy_from_slice(&arguments[0].characters()[range]);
+    Ok(result)
+}
+
+fn append(vm: &mut Vm, a: &[Value]) -> Outcome {
+    for &part in a {
+        vm.expect("string-append", Type::String, part)?;
+    }
+    let result = vm.string_of(a.iter().map(|part| part.length()).sum())?;
+    let mut at = 0;
+    for part in a {
+        result.characters_mut()[at..at + part.length()].copy_from_slice(part.characters());
+        at += part.length();
+    }
+    Ok(result)
+}
+
+/// `(string-copy! to at from [start end])`; they may be the same.
+fn copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
+    let (to, from) = (a[0], a[2]);
+    vm.expect("string-copy!", Type::String, to)?;
+    vm.expect("string-copy!", Type::String, from)?;
+    let at = vm.index_in("string-copy!", a[1])?;
+    let range = vm.range_in("string-copy!", a, 3, from.length())?;
+    if at > to.length() || range.len() > to.length() - at {
+        return Err(vm.error("string-copy!: the target is too short", &[a[1]]));
+    }
+    if to == from {
+        to.characters_mut().copy_within(range, at);
+    } else {
+        to.characters_mut()[at..at + range.len()].copy_from_slice(&from.characters()[range]);
+    }
+    Ok(Value::UNSPECIFIED)
+}
+
+fn convert(vm: &mut Vm, who: &str, arguments: &[Value], with: fn(&str) -> String) -> Outcome {
+    vm.expect(who, Type::String, arguments[0])?;
+    let text = with(&arguments[0].text());
+    vm.string(&text)
+}
+
+/// `(%string-search pattern string start)`: the index of the first match, or `#f`.
+fn search(vm: &mut Vm, a: &[Value]) -> Outcome {
+    vm.expect("string-search-forward", Type::String, a[0])?;
+    vm.expect("string-search-forward", Type::String, a[1])?;
+    let start = vm.index_in("string-search-forward", a[2])?;
+    let (pattern, text) = (a[0].characters(), a[1].characters());
+    let found = (start..=text.len()).find(|&at| text[at..].starts_with(pattern));
+    Ok(found.map_or(Value::FALSE, Value::index))
+}

@@ -1,0 +1,196 @@
+//! Threads, mutexes and condition variables: what the prelude makes SRFI 18 of.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Definition, predicate};
+use crate::object::Type;
+use crate::threads::{DONE, FAILED, NEW, RESULT, STATE};
+use crate::value::Value;
+use crate::vm::{Outcome, Register, Vm};
+
+/// Slots of a mutex: name, specific, whether it is locked, by whom.
+const LOCKED: usize = 2;
+const OWNER: usize = 3;
+
+/// Slots of a condition variable: name, specific, how many wait, and how many of them may go on.
+const WAITING: usize = 2;
+const SIGNALS: usize = 3;
+
+pub(super) const TABLE: &[Definition] = &[
+    ("thread?", 1, 1, predicate!(|value| value.is(Type::Thread))),
+    ("mutex?", 1, 1, predicate!(|value| value.is(Type::Mutex))),
+    ("condition-variable?", 1, 1, predicate!(|value| value.is(Type::ConditionVariable))),
+    ("%make-thread", 2, 2, |vm, a| {
+        if !a[0].is_closure() {
+            return Err(vm.wrong_type("make-thread", "procedure made by lambda", a[0]));
+        }
+        let empty = Value::FALSE;
+        vm.object_with(Type::Thread, &[a[0], a[1], empty, NEW, empty, empty, Value::NIL])
+    }),
+    ("current-thread", 0, 0, current_thread),
+    ("%name", 1, 1, |_, a| Ok(a[0].slot(name_slot(a[0])))),
+    ("%specific", 1, 1, |_, a| Ok(a[0].slot(name_slot(a[0]) + 1))),
+    ("%set-specific!", 2, 2, |_, a| {
+        a[0].set_slot(name_slot(a[0]) + 1, a[1]);
+        Ok(Value::UNSPECIFIED)
+    }),
+    ("thread-start!", 1, 1, |vm, a| {
+        vm.expect("thread-start!", Type::Thread, a[0])?;
+        if a[0].slot(STATE) != NEW {
+            return Err(vm.error("thread-start!: the thread was started before", &[a[0]]));
+        }
+        vm.start_thread(a[0])?;
+        Ok(a[0])
+    }),
+    ("thread-yield!", 0, 0, |vm, _| {
+        vm.mutator.blocking(std::thread::yield_now);
+        Ok(Value::UNSPECIFIED)
+    }),
+    ("%thread-sleep!", 1, 1, |vm, a| {
+        let deadline = deadline(vm, a[0])?;
+        vm.wait_until(deadline, |_| false).map(|_| Value::UNSPECIFIED)
+    }),
+    ("thread-terminate!", 1, 1, terminate),
+    // (%thread-wait thread seconds): whether it is done in time
+    ("%thread-wait", 2, 2, |vm, a| {
+        vm.expect("thread-join!", Type::Thread, a[0])?;
+        let (thread, deadline) = (a[0], deadline(vm, a[1])?);
+        vm.wait_until(deadline, |_| thread.slot(STATE) == DONE).map(Value::boolean)
+    }),
+    ("%thread-failed?", 1, 1, |_, a| Ok(a[0].slot(FAILED))),
+    ("%thread-result", 1, 1, |_, a| Ok(a[0].slot(RESULT))),
+    ("%make-mutex", 1, 1, |vm, a| {
+        vm.object_with(Type::Mutex, &[a[0], Value::FALSE, Value::FALSE, Value::FALSE])
+    }),
+    ("%mutex-locked?", 1, 1, |vm, a| {
+        vm.expect("mutex-state", Type::Mutex, a[0])?;
+        Ok(a[0].slot(LOCKED))
+    }),
+    ("%mutex-owner", 1, 1, |_, a| Ok(a[0].slot(OWNER))),
+    // (%mutex-lock! mutex seconds owner): whether it was in time
+    ("%mutex-lock!", 3, 3, |vm, a| {
+        vm.expect("mutex-lock!", Type::Mutex, a[0])?;
+        let (mutex, owner, deadline) = (a[0], a[2], deadline(vm, a[1])?);
+        let locked = vm.wait_until(deadline, |_| {
+            let free = mutex.slot(LOCKED) == Value::FALSE;
+            if free {
+                mutex.set_slot(LOCKED, Value::TRUE);
+                mutex.set_slot(OWNER, owner);
+            }
+            free
+        });
+        locked.map(Value::boolean)
+    }),
+    ("%mutex-unlock!", 1, 1, |vm, a| {
+        vm.expect("mutex-unlock!", Type::Mutex, a[0])?;
+        let shared = Arc::clone(&vm.shared);
+        let guard = vm.lock(&shared.threads.lock);
+        unlock(a[0]);
+        drop(guard);
+        shared.threads.notify();
+        Ok(Value::UNSPECIFIED)
+    }),
+    // (%mutex-unlock-and-wait! mutex condition seconds): whether it was signalled in time
+    ("%mutex-unlock-and-wait!", 3, 3, unlock_and_wait),
+    ("%make-condition-variable", 1, 1, |vm, a| {
+        let slots = [a[0], Value::FALSE, Value::ZERO, Value::ZERO];
+        vm.object_with(Type::ConditionVariable, &slots)
+    }),
+    ("condition-variable-signal!", 1, 1, |vm, a| signal(vm, a[0], 1)),
+    ("condition-variable-broadcast!", 1, 1, |vm, a| signal(vm, a[0], i64::MAX)),
+];
+
+fn name_slot(value: Value) -> usize {
+    usize::from(value.is(Type::Thread))
+}
+
+fn current_thread(vm: &mut Vm, _: &[Value]) -> Outcome {
+    if vm.machine.get(Register::Thread).is_nil() {
+        // The first thread gets its object when somebody asks.
+        let empty = Value::FALSE;
+        let name = vm.symbol("primordial")?;
+        let running = Value::fixnum(1);
+        let slots = [empty, name, empty, running, empty, empty, Value::NIL];
+        let thread = vm.object_with(Type::Thread, &slots)?;
+        vm.machine.set(Register::Thread, thread);
+    }
+    Ok(vm.machine.get(Register::Thread))
+}
+
+/// The time that is so many seconds away; `#f` is never.
+fn deadline(vm: &mut Vm, seconds: Value) -> Outcome<Option<Instant>> {
+    if !seconds.is_true() {
+        return Ok(None);
+    }
+    let seconds = vm.flonum_in("timeout", seconds)?.clamp(0.0, 1e9);
+    Ok(Some(Instant::now() + Duration::from_secs_f64(seconds)))
+}
+
+fn unlock(mutex: Value) {
+    mutex.set_slot(LOCKED, Value::FALSE);
+    mutex.set_slot(OWNER, Value::FALSE);
+}
+
+fn unlock_and_wait(vm: &mut Vm, a: &[Value]) -> Outcome {
+    vm.expect("mutex-unlock!", Type::Mutex, a[0])?;
+    vm.expect("mutex-unlock!", Type::ConditionVariable, a[1])?;
+    let (mutex, condition, deadline) = (a[0], a[1], deadline(vm, a[2])?);
+    let shared = Arc::clone(&vm.shared);
+    let mut begun = false;
+    let add = |slot: usize, count: i64| {
+        condition.set_slot(slot, Value::fixnum(condition.slot(slot).as_fixnum() + count));
+    };
+    let result = vm.wait_until(deadline, |vm| {
+        if !begun {
+            begun = true;
+            unlock(mutex);
+            vm.shared.threads.notify();
+            add(WAITING, 1);
+        }
+        let signalled = condition.slot(SIGNALS).as_fixnum() > 0;
+        if signalled {
+            add(SIGNALS, -1);
+            add(WAITING, -1);
+        }
+        signalled
+    });
+    if !matches!(result, Ok(true)) {
+        // It waits no longer; a signal meant for it goes to nobody else by mistake.
+        let _guard = vm.lock(&shared.threads.lock);
+        add(WAITING, -1);
+        let most = condition.slot(WAITING).as_fixnum().min(condition.slot(SIGNALS).as_fixnum());
+        condition.set_slot(SIGNALS, Value::fixnum(most));
+    }
+    result.map(Value::boolean)
+}
+
+/// Lets at most `count` of those who wait go on.
+fn signal(vm: &mut Vm, condition: Value, count: i64) -> Outcome {
+    vm.expect("condition-variable-signal!", Type::ConditionVariable, condition)?;
+    let shared = Arc::clone(&vm.shared);
+    let guard = vm.lock(&shared.threads.lock);
+    let signals = condition.slot(SIGNALS).as_fixnum().saturating_add(count);
+    let signals = signals.min(condition.slot(WAITING).as_fixnum());
+    condition.set_slot(SIGNALS, Value::fixnum(signals));
+    drop(guard);
+    shared.threads.notify();
+    Ok(Value::UNSPECIFIED)
+}
+
+fn terminate(vm: &mut Vm, a: &[Value]) -> Outcome {
+    vm.expect("thread-terminate!", Type::Thread, a[0])?;
+    let shared = Arc::clone(&vm.shared);
+    let machines = vm.lock(&shared.threads.lock);
+    match machines.get(&a[0].address()) {
+        Some(machine) => machine.interrupt(),
+        None if a[0].slot(STATE) == NEW => {
+            a[0].set_slot(STATE, DONE);
+            a[0].set_slot(FAILED, Value::TRUE);
+        }
+        None => {}
+    }
+    drop(machines);
+    shared.threads.notify();
+    Ok(Value::UNSPECIFIED)
+}

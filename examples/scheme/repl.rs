@@ -1,0 +1,5 @@
+//! The prompt.
+
+use crate::vm::Vm;
+
+pub(crate) fn run(_vm: &mut Vm) {}
