@@ -120,6 +120,13 @@ impl Graph {
         load(self.nodes.get(), number)
     }
 
+    /// Writes to the old node of that number, what is there already. Returns its address.
+    pub(crate) fn touch(&self, number: usize) -> usize {
+        let node = self.node(number);
+        store(node, 0, load(node, 0));
+        node.address()
+    }
+
     /// Allocates 1 MiB of nodes, each of which lives until as many were allocated after it.
     fn allocate(&mut self) {
         let ring = self.ring.get();
