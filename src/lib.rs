@@ -18,6 +18,7 @@ mod heap;
 mod mutator;
 pub mod object;
 pub mod os;
+mod references;
 mod sync;
 
 pub use collector::{
@@ -29,6 +30,9 @@ pub use mutator::{
     TimeToSafepoint,
 };
 pub use object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+pub use references::{
+    Clearing, DeathQueue, Ephemeron, Guardian, References, Weak, WeakField, WeakMap, WeakOptions,
+};
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

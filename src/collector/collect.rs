@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::heap::{Cycle, Shared, Unobserved};
 use super::mark::{Marking, Scope, When};
+use super::references::References;
 use super::requests::Answer;
 use super::verify::verify;
 use crate::mutator::{Cause, CollectOnDemand, Local, Stopped, words};
@@ -79,6 +80,10 @@ impl<M: ObjectModel> Shared<M> {
         let live = marking.run(self.options.markers, When::Stopped(None), |marker| {
             self.find_roots(&stop, &mut |root| marker.push(root));
         });
+        let mut references = References::new(Scope::Full, self.options.verify);
+        let settled =
+            references.settle_stopped(&marking, self.options.markers, When::Stopped(None));
+        let live = live + settled.marked;
         if self.options.verify {
             verify(self, &stop, marks, true);
         }

@@ -26,6 +26,7 @@ use std::time::Instant;
 use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
 use super::mark::{Marking, Scope, When};
+use super::references::References;
 use super::rules::{Moment, Rule};
 use super::verify::verify;
 use crate::mutator::Cause;
@@ -87,6 +88,7 @@ impl Phase {
 struct Run<'a, M> {
     shared: &'a Shared<M>,
     marking: Marking<'a, M>,
+    references: References,
     scope: Scope,
     cause: Cause,
     live_objects: usize,
@@ -103,7 +105,9 @@ impl<M: ObjectModel> Shared<M> {
         };
         let marking = Marking::new(self, scope, marks);
         let start = Instant::now();
-        let mut run = Run { shared: self, marking, scope, cause, live_objects: 0, start };
+        let references = References::new(scope, self.options.verify);
+        let mut run =
+            Run { shared: self, marking, references, scope, cause, live_objects: 0, start };
         let mut phase = Phase::Roots;
         while phase != Phase::Finished {
             let outcome = run.perform(phase, cycle);
@@ -147,6 +151,7 @@ impl<M: ObjectModel> Run<'_, M> {
         self.live_objects += self.marking.run(markers, When::Running, |marker| {
             shared.ledger.take(&shared.rules, |pages| marker.rescan(pages));
         });
+        self.live_objects += self.references.settle_running(&self.marking, markers);
         shared.rules.reached(Moment::Traced);
     }
 
@@ -200,7 +205,13 @@ impl<M: ObjectModel> Run<'_, M> {
             }
             ledger.take(rules, |pages| marker.rescan(pages));
         });
-        let nothing_left = ledger.is_empty() && self.marking.is_done();
+        let mut nothing_left = ledger.is_empty() && self.marking.is_done();
+        if nothing_left {
+            let when = When::Stopped(deadline);
+            let settled = self.references.settle_stopped(&self.marking, markers, when);
+            self.live_objects += settled.marked;
+            nothing_left = settled.complete;
+        }
         let complete = nothing_left || !rules.holds(Rule::NothingLeft);
         if complete {
             self.finish(stop, cycle);
@@ -215,6 +226,7 @@ impl<M: ObjectModel> Run<'_, M> {
         let shared = self.shared;
         if shared.options.verify {
             verify(shared, &stop, self.marking.marks, false);
+            self.references.verify(&self.marking);
         }
         if self.scope == Scope::Full {
             shared.memory.metadata.flip_marks();

@@ -20,6 +20,7 @@ use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
+use crate::references::{References, Tables};
 use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::process::{Condvar, Mutex, MutexGuard};
 
@@ -46,6 +47,7 @@ pub(super) struct Shared<M> {
     pub(super) memory: Arc<Memory>,
     pub(super) world: Arc<Threads>,
     pub(super) roots: Arc<Roots>,
+    pub(super) references: Arc<Tables>,
     pub(super) model: M,
     pub(super) options: HeapOptions,
     pub(super) recorder: Mutex<Recorder>,
@@ -151,8 +153,10 @@ impl<M: ObjectModel> Heap<M> {
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
+        let memory = Arc::new(memory);
         let shared = Arc::new(Shared {
-            memory: Arc::new(memory),
+            references: Arc::new(Tables::new(&memory)?),
+            memory,
             world: Arc::new(Threads::new()),
             roots: Arc::new(Roots::default()),
             model,
@@ -252,6 +256,13 @@ impl<M: ObjectModel> Heap<M> {
     /// The addresses are readable until then, and written by mutators only.
     pub unsafe fn add_root_range(&self, addresses: Range<usize>) -> Registration {
         self.shared.roots.add_range(addresses)
+    }
+
+    /// Weak references, ephemerons, guardians: everything that refers to objects without keeping
+    /// them alive.
+    #[must_use]
+    pub fn references(&self) -> References {
+        References::new(Arc::clone(&self.shared.references))
     }
 
     /// What the heap has done and what it holds.

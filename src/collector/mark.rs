@@ -33,6 +33,7 @@ use super::rules::Rules;
 use crate::dirty::PageSet;
 use crate::heap::{Bitmap, Content, LargeObject, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef};
+use crate::references::{Found, Tables};
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -73,6 +74,8 @@ pub(super) struct Marking<'a, M> {
     pub(super) scope: Scope,
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
+    /// Weak references and ephemerons.
+    pub(super) references: &'a Tables,
     rules: &'a Rules,
     /// What a run left when its time was up.
     leftover: Mutex<Vec<Packet>>,
@@ -84,6 +87,8 @@ struct Run<'r, 'a, M> {
     pool: PacketPool<Packet>,
     markers: usize,
     when: When,
+    /// Objects for which ephemerons wait, if there are any.
+    watched: Option<&'a Bitmap>,
 }
 
 /// What a run of markers goes on beside.
@@ -103,6 +108,7 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
             marks,
             scope,
             owed: shared.ledger.owed(),
+            references: &shared.references,
             rules: &shared.rules,
             leftover: Mutex::default(),
         }
@@ -119,7 +125,8 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     ) -> usize {
         let leftover = std::mem::take(&mut *self.leftover());
         let pool = PacketPool::new(markers, leftover);
-        let run = Run { marking: self, pool, markers, when };
+        let watched = self.references.is_watching().then(|| self.references.watched());
+        let run = Run { marking: self, pool, markers, when, watched };
         let marked = std::thread::scope(|scope| {
             let help = || {
                 let _presence = Presence(&run.pool);
@@ -151,6 +158,15 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     /// Whether no run has left anything.
     pub(super) fn is_done(&self) -> bool {
         self.leftover().is_empty()
+    }
+
+    /// What has been marked so far.
+    pub(super) fn found(&self) -> Found<'a> {
+        Found { memory: self.memory, marks: self.marks }
+    }
+
+    pub(super) fn rules(&self) -> &'a Rules {
+        self.rules
     }
 
     fn leftover(&self) -> std::sync::MutexGuard<'_, Vec<Packet>> {
@@ -246,6 +262,15 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         }
     }
 
+    /// An object was marked that ephemerons wait for.
+    #[cold]
+    fn wake(&mut self, reference: usize) {
+        let marking = self.marking;
+        marking.references.wake(ObjectRef::at(reference), marking.found(), |value| {
+            self.stack.push(value.address());
+        });
+    }
+
     /// Gives a packet of the oldest references away: they tend to lead to the most.
     #[cold]
     fn share(&mut self) {
@@ -292,10 +317,14 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     fn mark(&mut self, reference: usize) {
         let metadata = &self.marking.memory.metadata;
-        if !self.set_mark(metadata.geometry.granule(reference)) {
+        let granule = metadata.geometry.granule(reference);
+        if !self.set_mark(granule) {
             return;
         }
         self.marked += 1;
+        if self.run.watched.is_some_and(|watched| watched.get(granule)) {
+            self.wake(reference);
+        }
         match metadata.content(metadata.geometry.block(reference)) {
             Content::Small(Kind::Leaf) => {}
             Content::Small(_) => self.trace_soon(reference),

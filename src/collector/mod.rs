@@ -9,6 +9,7 @@ mod ledger;
 mod mark;
 mod options;
 mod packets;
+mod references;
 mod requests;
 mod rescan;
 mod ring;

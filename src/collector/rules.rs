@@ -24,6 +24,10 @@ pub(super) enum Rule {
     LookAtExternal,
     /// A word that may be anything is no reference into an owned block.
     RetiredOnly,
+    /// What was made or changed in the side tables is looked at in the last stop.
+    SettleAgain,
+    /// References to what was not found are cleared before its memory is used again.
+    ClearDead,
 }
 
 /// When a test may act; the world is running.

@@ -30,6 +30,7 @@ pub(super) fn verify<M: ObjectModel>(
     let mut marker = SimpleMarker { shared, seen, stack: Vec::new() };
     shared.find_roots(stop, &mut |object| marker.push(object));
     marker.mark();
+    marker.mark_kept();
     compare(shared.memory.metadata.geometry, &marker.seen, marks, exact);
     check_blocks(shared);
 }
@@ -51,6 +52,24 @@ impl<M: ObjectModel> SimpleMarker<'_, M> {
         if self.seen.set_shared(memory.metadata.geometry.granule(object.address())) {
             self.stack.push(object);
         }
+    }
+
+    /// Marks what ephemerons keep alive, by asking all of them until there is no more.
+    fn mark_kept(&mut self) {
+        let mut more = true;
+        while std::mem::take(&mut more) {
+            self.shared.references.keepers(|needed, value| {
+                if needed.into_iter().flatten().all(|o| self.has_seen(o)) && !self.has_seen(value) {
+                    more = true;
+                    self.push(value);
+                    self.mark();
+                }
+            });
+        }
+    }
+
+    fn has_seen(&self, object: ObjectRef) -> bool {
+        self.seen.get(self.shared.memory.metadata.geometry.granule(object.address()))
     }
 
     fn mark(&mut self) {

@@ -279,6 +279,11 @@ impl Mutator {
         &raw mut self.buffers().small[kind as usize].fast
     }
 
+    /// The memory of the heap that this thread is attached to.
+    pub(crate) fn memory(&self) -> *const Memory {
+        Arc::as_ptr(&self.memory)
+    }
+
     #[inline]
     fn buffers(&mut self) -> &mut Buffers {
         // SAFETY: the thread runs and the mutator is borrowed mutably, so nobody else has them; the

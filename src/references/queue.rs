@@ -1,0 +1,64 @@
+//! Queues from the collector to the program.
+
+use std::collections::VecDeque;
+
+use crate::sync::process::{Condvar, Mutex, MutexGuard};
+
+/// A queue that the collector fills in a stop and any thread drains.
+///
+/// The lock is held for a push or a pop and never across a safepoint, so the collector does not wait
+/// for a parked thread.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<T>,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new() -> Self {
+        let state = State { items: VecDeque::new(), closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().expect("no panic under a queue's lock")
+    }
+
+    pub(super) fn push(&self, item: T) {
+        self.lock().items.push_back(item);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn pop(&self) -> Option<T> {
+        self.lock().items.pop_front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
+    pub(super) fn drain(&self) -> VecDeque<T> {
+        std::mem::take(&mut self.lock().items)
+    }
+
+    /// Waits until there is something. False when there is nothing and the queue is closed.
+    pub(super) fn wait(&self) -> bool {
+        let mut state = self.lock();
+        while state.items.is_empty() && !state.closed {
+            state = self.changed.wait(state).expect("no panic under a queue's lock");
+        }
+        !state.items.is_empty()
+    }
+
+    /// Lets everybody go who waits, now and later.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+}

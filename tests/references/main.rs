@@ -1,0 +1,17 @@
+//! Weak references, ephemerons, guardians, weak maps, by their public interface.
+
+mod ephemerons;
+#[path = "../heap/graph.rs"]
+mod graph;
+mod guardians;
+mod maps;
+mod torture;
+mod weak;
+
+use strandline::{HeapOptions, Mode};
+
+/// Both ways to collect, with the verifier.
+fn both() -> [HeapOptions; 2] {
+    let options = HeapOptions { limit: 64 << 20, verify: true, ..HeapOptions::default() };
+    [options, HeapOptions { mode: Mode::Concurrent, ..options }]
+}
