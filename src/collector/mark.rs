@@ -29,7 +29,7 @@ use std::time::Instant;
 use super::heap::Shared;
 use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 use crate::dirty::PageSet;
 use crate::heap::{Bitmap, Content, LargeObject, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef};
@@ -162,7 +162,8 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
 
     /// What has been marked so far.
     pub(super) fn found(&self) -> Found<'a> {
-        Found { memory: self.memory, marks: self.marks }
+        let retired_only = self.rules.holds(Rule::RetiredValues);
+        Found { memory: self.memory, marks: self.marks, retired_only }
     }
 
     pub(super) fn rules(&self) -> &'a Rules {

@@ -44,6 +44,9 @@ impl References {
             marking.add_roots(values);
             marked += marking.run(markers, When::Running, |_| ());
         }
+        if !marking.rules().holds(Rule::DecideLast) {
+            self.settling.finish(marking.references, marking.found());
+        }
         marked
     }
 
@@ -69,7 +72,9 @@ impl References {
                     return Settled { marked, complete: true };
                 }
             }
-            marking.add_roots(alive);
+            if marking.rules().holds(Rule::KeepHanded) {
+                marking.add_roots(alive);
+            }
             marked += marking.run(markers, when, |_| ());
             if !marking.is_done() {
                 return Settled { marked, complete: false };

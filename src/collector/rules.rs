@@ -28,6 +28,12 @@ pub(super) enum Rule {
     SettleAgain,
     /// References to what was not found are cleared before its memory is used again.
     ClearDead,
+    /// Nothing is cleared before marking is complete.
+    DecideLast,
+    /// What a guardian was handed is alive.
+    KeepHanded,
+    /// The value of an ephemeron is not looked at in an owned block.
+    RetiredValues,
 }
 
 /// When a test may act; the world is running.

@@ -58,6 +58,8 @@ pub(super) struct State {
 pub(crate) struct Found<'a> {
     pub(crate) memory: &'a Memory,
     pub(crate) marks: &'a Bitmap,
+    /// Whether objects in blocks that mutators own are left alone.
+    pub(crate) retired_only: bool,
 }
 
 impl Found<'_> {
@@ -68,7 +70,7 @@ impl Found<'_> {
     /// Whether the object may not be looked at yet, as a mutator is allocating around it.
     pub(super) fn is_owned(self, object: usize) -> bool {
         let metadata = &self.memory.metadata;
-        metadata.age(metadata.geometry.block(object)) == Age::Owned
+        self.retired_only && metadata.age(metadata.geometry.block(object)) == Age::Owned
     }
 }
 
