@@ -22,12 +22,12 @@ mod references;
 mod sync;
 
 pub use collector::{
-    Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
-    Mode, OptionError, Sizing,
+    Because, Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, Link, MARKERS_VARIABLE,
+    MAX_HEAP_VARIABLE, Mode, ObjectInfo, OptionError, RootPath, Sizing,
 };
 pub use mutator::{
-    AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,
-    TimeToSafepoint,
+    AllocationBuffer, Cause, Mutator, OutOfMemory, Pinned, Registration, Root, RootSource,
+    StackScan, TimeToSafepoint,
 };
 pub use object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 pub use references::{

@@ -4,7 +4,9 @@ mod collect;
 #[cfg(all(test, not(loom)))]
 mod controls;
 mod cycle;
+mod edges;
 mod heap;
+mod inspect;
 mod ledger;
 mod mark;
 mod options;
@@ -19,6 +21,7 @@ mod stats;
 mod verify;
 
 pub use heap::{Heap, HeapError};
+pub use inspect::{Because, Link, ObjectInfo, RootPath};
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };

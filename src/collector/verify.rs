@@ -8,8 +8,7 @@ use super::collect::Stop;
 use super::heap::Shared;
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, Geometry, WORDS_PER_BLOCK};
 use crate::heap::{Age, Bitmap, Content};
-use crate::mutator::words;
-use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+use crate::object::{ObjectModel, ObjectRef};
 use crate::sync::process::atomic::Ordering::Relaxed;
 
 /// Checks `marks` against a marking of its own, and the metadata of all blocks.
@@ -73,36 +72,9 @@ impl<M: ObjectModel> SimpleMarker<'_, M> {
     }
 
     fn mark(&mut self) {
+        let shared = self.shared;
         while let Some(object) = self.stack.pop() {
-            let (kind, bytes) = self.shared.memory.describe(object);
-            match kind {
-                Kind::Leaf => {}
-                Kind::Conservative => {
-                    let range = object.address()..object.address() + bytes;
-                    let shared = self.shared;
-                    // SAFETY: the words of an object of this heap.
-                    unsafe {
-                        words(range, |word| {
-                            if let Some(object) = shared.memory.resolve(word) {
-                                self.push(object);
-                            }
-                        });
-                    }
-                }
-                Kind::Precise | Kind::External => {
-                    let shared = self.shared;
-                    // SAFETY: a reachable object of this heap with slots.
-                    unsafe { shared.model.trace(object, self) };
-                }
-            }
-        }
-    }
-}
-
-impl<M: ObjectModel> SlotVisitor for SimpleMarker<'_, M> {
-    fn visit(&mut self, slot: Slot) {
-        if let Some(object) = self.shared.referent(slot) {
-            self.push(object);
+            shared.references_of(object, &mut |_, referent| self.push(referent));
         }
     }
 }

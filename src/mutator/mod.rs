@@ -1,10 +1,12 @@
 //! The threads of the program: attaching, allocating, stopping, and what they keep alive.
 
 mod buffer;
+mod pinned;
 mod roots;
 mod world;
 
 pub use buffer::AllocationBuffer;
+pub use pinned::Pinned;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
@@ -258,6 +260,12 @@ impl Mutator {
     #[must_use]
     pub fn root(&self, object: ObjectRef) -> Root {
         self.roots.add(object)
+    }
+
+    /// Keeps `object` alive and where it is, until the result is dropped.
+    #[must_use]
+    pub fn pin(&self, object: ObjectRef) -> Pinned {
+        Pinned::new(self.roots.add(object))
     }
 
     /// The size of an object in bytes, as allocated: a multiple of 16.

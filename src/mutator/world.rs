@@ -34,6 +34,11 @@ pub(crate) struct Thread<T> {
 }
 
 impl<T> Thread<T> {
+    /// The name that it attached with.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the thread should park: one load and a branch.
     #[inline]
     pub(crate) fn should_park(&self) -> bool {

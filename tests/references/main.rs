@@ -4,6 +4,7 @@ mod ephemerons;
 #[path = "../heap/graph.rs"]
 mod graph;
 mod guardians;
+mod inspect;
 mod maps;
 mod torture;
 mod weak;
