@@ -23,7 +23,8 @@ mod sync;
 
 pub use collector::{
     Because, Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, Link, MARKERS_VARIABLE,
-    MAX_HEAP_VARIABLE, Mode, ObjectInfo, OptionError, RootPath, Sizing,
+    MAX_HEAP_VARIABLE, Mode, ObjectInfo, OptionError, OutOfMemoryHandler, RootPath, Sizing,
+    StillAttached, TrimError,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Pinned, Registration, Root, RootSource,
@@ -31,7 +32,8 @@ pub use mutator::{
 };
 pub use object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 pub use references::{
-    Clearing, DeathQueue, Ephemeron, Guardian, References, Weak, WeakField, WeakMap, WeakOptions,
+    Charge, Clearing, DeathQueue, Ephemeron, Guardian, References, Weak, WeakField, WeakMap,
+    WeakOptions,
 };
 
 /// The examples of the README are tests.

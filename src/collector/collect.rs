@@ -7,7 +7,7 @@ use super::mark::{Marking, Scope, When};
 use super::references::References;
 use super::requests::Answer;
 use super::verify::verify;
-use crate::mutator::{Cause, CollectOnDemand, Local, Stopped, words};
+use crate::mutator::{Cause, CollectOnDemand, Local, OutOfMemory, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
 
@@ -46,6 +46,10 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn charge(&self, bytes: usize) -> bool {
         self.allocated.fetch_add(bytes, Ordering::Relaxed);
         self.is_time()
+    }
+
+    fn out_of_memory(&self, error: &OutOfMemory) -> bool {
+        self.ask_for_memory(error)
     }
 
     fn stress(&self) -> Option<bool> {
@@ -153,15 +157,6 @@ impl<M: ObjectModel> Shared<M> {
     pub(super) fn begin_sweep(&self, scope: Scope) {
         let full = scope == Scope::Full;
         self.memory.pool().begin_sweep(full, &self.memory.metadata);
-    }
-
-    /// Gives back what has been idle for long. Not in the stop: it takes some 50 us a chunk.
-    fn return_idle_memory(&self) {
-        let memory = &self.memory;
-        if let Err(error) = memory.pool().chunks.age(&memory.metadata, memory.tracker()) {
-            // The memory stays with the heap, which is all that is lost.
-            eprintln!("strandline: idle memory could not be given back: {error}");
-        }
     }
 
     /// The object of this heap that a slot refers to, if any.

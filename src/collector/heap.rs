@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
+use super::pressure::Pressure;
 use super::requests::Requests;
 use super::rules::Rules;
 use super::sizing::Balancer;
@@ -64,6 +65,7 @@ pub(super) struct Shared<M> {
     /// Whether a driver thread runs the cycles, while the program runs.
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
+    pub(super) pressure: Pressure,
     pub(super) rules: Rules,
 }
 
@@ -95,6 +97,13 @@ pub(super) struct Sweeping {
     wanted: Mutex<bool>,
     changed: Condvar,
     shut_down: AtomicBool,
+}
+
+/// Why the background sweeper goes on.
+enum Wake {
+    Sweep,
+    /// Nothing was collected for a while.
+    Idle,
 }
 
 /// Why there is no heap.
@@ -138,6 +147,7 @@ impl<M: ObjectModel> Heap<M> {
             Sizing::Fixed => options.limit,
             Sizing::Balanced => FIRST_ROOM.min(options.limit),
         };
+        let initial = initial.min(options.soft_limit.unwrap_or(usize::MAX));
         let memory = Memory::new(&MemoryOptions {
             limit: options.limit,
             initial,
@@ -172,6 +182,7 @@ impl<M: ObjectModel> Heap<M> {
             ledger: Ledger::new(span),
             concurrent,
             requests: Requests::default(),
+            pressure: Pressure::default(),
             rules: Rules::default(),
         });
         let mut heap = Self { shared, sweeper: None, driver: None };
@@ -306,14 +317,20 @@ impl Sweeping {
         self.changed.notify_one();
     }
 
-    /// Waits until there is something to sweep. False when the heap is going away.
-    fn wait(&self) -> bool {
-        let mut wanted = self.lock();
-        while !*wanted && !self.shut_down.load(Ordering::Relaxed) {
-            wanted = self.changed.wait(wanted).expect("no panic under the sweeper's lock");
+    /// Waits until there is something to do: sweeping, or nothing else for `idle`. `None` when the
+    /// heap is going away.
+    fn wait(&self, idle: Option<Duration>) -> Option<Wake> {
+        let wanted = self.lock();
+        let poisoned = "no panic under the sweeper's lock";
+        let sleeps = |wanted: &mut bool| !*wanted && !self.shut_down.load(Ordering::Relaxed);
+        let mut wanted = match idle {
+            Some(idle) => self.changed.wait_timeout_while(wanted, idle, sleeps).expect(poisoned).0,
+            None => self.changed.wait_while(wanted, sleeps).expect(poisoned),
+        };
+        if self.shut_down.load(Ordering::Relaxed) {
+            return None;
         }
-        *wanted = false;
-        !self.shut_down.load(Ordering::Relaxed)
+        Some(if std::mem::take(&mut *wanted) { Wake::Sweep } else { Wake::Idle })
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
@@ -331,12 +348,15 @@ const BATCH: usize = 32;
 
 impl<M: ObjectModel> Shared<M> {
     fn sweep_in_background(&self) {
-        while self.sweeping.wait() {
+        while let Some(wake) = self.sweeping.wait(self.idle_after()) {
             while !self.sweep_batch() {
                 std::thread::yield_now();
             }
             if let Ok(mut cycle) = self.cycle.try_lock() {
                 self.finish_sweep(&mut cycle);
+                if matches!(wake, Wake::Idle) {
+                    self.return_memory_when_idle(&cycle);
+                }
             }
         }
     }
@@ -355,8 +375,13 @@ impl<M: ObjectModel> Shared<M> {
             cycle.balancer.observe((seen.allocated, seen.since), (live, seen.collecting));
             cycle.target = match self.options.sizing {
                 Sizing::Fixed => self.options.limit,
-                Sizing::Balanced => cycle.balancer.target(live, self.options.limit),
+                Sizing::Balanced => {
+                    let external = self.references.external_bytes();
+                    let all = live.saturating_add(external);
+                    cycle.balancer.target(all, self.options.limit).saturating_sub(external)
+                }
             };
+            cycle.target = self.shaped_target(live, cycle.target);
             cycle.full_at = live + cycle.target.saturating_sub(live) / 2;
         }
         pool.target = chunks_within(cycle.target).max(2);

@@ -127,11 +127,17 @@ impl<M: ObjectModel> Heap<M> {
         self.stopped(mutator, |stop| Search::new(&self.shared).run(stop, object))
     }
 
+    /// # Panics
+    /// When the mutator is another heap's.
+    pub(super) fn check_mutator(&self, mutator: &Mutator) {
+        let ours = std::ptr::eq(mutator.memory(), &raw const *self.shared.memory);
+        assert!(ours, "a heap is used with the mutator of another one");
+    }
+
     /// Runs `look` with the world stopped between two cycles and everything swept.
     fn stopped<R>(&self, mutator: &mut Mutator, look: impl FnOnce(&Stop<'_>) -> R) -> R {
         let shared = &*self.shared;
-        let ours = std::ptr::eq(mutator.memory(), &raw const *shared.memory);
-        assert!(ours, "a heap is looked at with the mutator of another one");
+        self.check_mutator(mutator);
         let result = mutator.blocking(|| {
             let mut cycle = shared.cycle.lock().expect("no panic in a collection");
             shared.finish_sweep(&mut cycle);

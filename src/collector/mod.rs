@@ -11,6 +11,7 @@ mod ledger;
 mod mark;
 mod options;
 mod packets;
+mod pressure;
 mod references;
 mod requests;
 mod rescan;
@@ -18,6 +19,7 @@ mod ring;
 mod rules;
 mod sizing;
 mod stats;
+mod teardown;
 mod verify;
 
 pub use heap::{Heap, HeapError};
@@ -25,4 +27,6 @@ pub use inspect::{Because, Link, ObjectInfo, RootPath};
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
+pub use pressure::{OutOfMemoryHandler, TrimError};
 pub use stats::HeapStats;
+pub use teardown::StillAttached;

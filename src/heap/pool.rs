@@ -20,6 +20,7 @@ mod large_objects;
 mod sweeping;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub(crate) use arming::Watched;
 
@@ -27,10 +28,12 @@ use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
 use super::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK};
 use super::large::LargeSpace;
+use super::memory::chunks_for;
 use super::metadata::{Age, Content, Metadata};
 use crate::dirty::Tracker;
 use crate::object::Kind;
 use crate::os::PageRange;
+use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A block that was handed to a mutator.
 pub(crate) struct Grant {
@@ -94,6 +97,8 @@ pub(crate) struct Pool {
     /// Chunks that may be committed for now, and at all.
     pub(crate) target: usize,
     pub(crate) limit: usize,
+    /// Bytes outside the heap that count towards the limit.
+    external: Arc<AtomicUsize>,
     /// Blocks of small objects that were taken since the last collection, and pages of large ones.
     young: Vec<usize>,
     young_large: Vec<PageRange>,
@@ -103,7 +108,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(chunks: Chunks, blocks: usize, target: usize, limit: usize) -> Self {
+    pub(crate) fn new(
+        chunks: Chunks,
+        blocks: usize,
+        target: usize,
+        limit: usize,
+        external: Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             chunks,
             large: LargeSpace::default(),
@@ -115,6 +126,7 @@ impl Pool {
             stale_marks: Vec::new(),
             target,
             limit,
+            external,
             young: Vec::new(),
             young_large: Vec::new(),
             survivors: vec![0; blocks],
@@ -172,7 +184,7 @@ impl Pool {
         if room == Room::Limit {
             self.target = self.limit;
         }
-        self.target.min(self.limit)
+        self.target.min(self.limit.saturating_sub(chunks_for(self.external.load(Relaxed))))
     }
 
     /// A block without objects that needs no more memory.

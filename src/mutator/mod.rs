@@ -1,6 +1,7 @@
 //! The threads of the program: attaching, allocating, stopping, and what they keep alive.
 
 mod buffer;
+mod external;
 mod pinned;
 mod roots;
 mod world;
@@ -47,6 +48,9 @@ const MEDIUM: usize = 256;
 /// Collections that are tried when there is no room. More than one, because other threads may take
 /// what the first one freed before this one does.
 const COLLECTIONS_FOR_ROOM: usize = 8;
+
+/// How often the program is asked to free something for one allocation.
+const APPEALS: usize = 16;
 
 /// What is done to find room for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +122,9 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// Counts `bytes` as allocated; whether it is time for a collection.
     fn charge(&self, bytes: usize) -> bool;
 
+    /// Asks the program to free something; whether it has.
+    fn out_of_memory(&self, error: &OutOfMemory) -> bool;
+
     /// In stress mode: whether to collect at this allocation or safepoint. `None` without.
     fn stress(&self) -> Option<bool>;
 }
@@ -142,7 +149,8 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "out of memory: no room for {bytes} bytes after a full collection: {reason} ({committed} of \
-     {limit} bytes committed); raise the heap limit, or keep less alive"
+     {limit} bytes committed, {external} charged for memory outside); raise the heap limit, or keep \
+     less alive"
 )]
 pub struct OutOfMemory {
     /// The size that was asked for.
@@ -153,6 +161,8 @@ pub struct OutOfMemory {
     pub committed: usize,
     /// Bytes that may be.
     pub limit: usize,
+    /// Bytes outside the heap that are charged to objects and count towards the limit.
+    pub external: usize,
 }
 
 /// A thread that is attached to a heap: allocates, and stops when the collector wants it to.
@@ -333,14 +343,38 @@ impl Mutator {
             return Err(self.out_of_memory(bytes, "it is larger than the heap".to_owned()));
         }
         let size = bytes.max(1).next_multiple_of(GRANULE);
-        let attempt = |mutator: &mut Self, effort| {
+        self.insist(bytes, |mutator, effort| {
             // Large objects begin on a page, which is alignment enough for any.
             if is_large(size) || size + alignment > BLOCK {
                 mutator.take_large(kind, size, effort)
             } else {
                 mutator.take_small(kind, size, alignment, effort)
             }
-        };
+        })
+    }
+
+    /// Attempts to get `bytes`, collects, asks the program to free something, and attempts again.
+    fn insist<R>(
+        &mut self,
+        bytes: usize,
+        mut attempt: impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
+    ) -> Result<R, OutOfMemory> {
+        let mut appeals = 0;
+        loop {
+            match self.attempt_and_collect(bytes, &mut attempt) {
+                Err(error) if appeals < APPEALS && self.collector.out_of_memory(&error) => {
+                    appeals += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn attempt_and_collect<R>(
+        &mut self,
+        bytes: usize,
+        attempt: &mut impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
+    ) -> Result<R, OutOfMemory> {
         let mut error = match attempt(self, Effort::Usual) {
             Ok(object) => return Ok(object),
             Err(error) => error,
@@ -354,7 +388,7 @@ impl Mutator {
                     Err(latest) => error = latest,
                 }
             }
-            let alone = self.world.attached() == 1 || !self.memory.is_roomy(size);
+            let alone = self.world.attached() == 1 || !self.memory.is_roomy(bytes);
             if alone && cause == Cause::LastResort {
                 break;
             }
@@ -410,7 +444,8 @@ impl Mutator {
 
     fn out_of_memory(&self, bytes: usize, reason: String) -> OutOfMemory {
         let (committed, limit) = self.memory.committed_and_limit();
-        OutOfMemory { bytes, reason, committed, limit }
+        let external = self.memory.external_bytes();
+        OutOfMemory { bytes, reason, committed, limit, external }
     }
 }
 

@@ -106,6 +106,11 @@ impl<T> World<T> {
         state.threads.retain(|other| !Arc::ptr_eq(other, thread));
     }
 
+    /// The names of the attached threads.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.lock().threads.iter().map(|thread| thread.name.clone()).collect()
+    }
+
     /// The number of attached threads.
     pub(crate) fn attached(&self) -> usize {
         self.lock().threads.len()

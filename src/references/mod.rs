@@ -26,6 +26,7 @@
 //! - [`settle`], [`waiting`]: what a collection does with them.
 
 mod cells;
+mod charge;
 mod ephemeron;
 mod guardian;
 mod map;
@@ -36,6 +37,7 @@ mod verify;
 mod waiting;
 mod weak;
 
+pub use charge::Charge;
 pub use ephemeron::Ephemeron;
 pub use guardian::Guardian;
 pub use map::WeakMap;

@@ -35,8 +35,8 @@ pub(crate) struct Tables {
     state: Mutex<State>,
     /// Objects for which ephemerons wait, one bit for the first granule of each.
     pub(super) watched: Bitmap,
-    /// Bytes outside the heap that objects keep.
-    external: AtomicUsize,
+    /// Bytes outside the heap that objects keep; the memory counts them towards its limit.
+    external: Arc<AtomicUsize>,
 }
 
 /// What is under the lock.
@@ -84,7 +84,7 @@ impl Tables {
             cells: Cells::default(),
             state: Mutex::default(),
             watched,
-            external: AtomicUsize::new(0),
+            external: memory.external(),
         })
     }
 
@@ -148,9 +148,6 @@ impl Tables {
 
     /// A new cell.
     pub(super) fn add(&self, contents: Contents) -> CellId {
-        if contents.role == Role::Charge {
-            self.external.fetch_add(contents.value, Relaxed);
-        }
         let mut state = self.lock();
         let index = state.free.pop().unwrap_or_else(|| {
             let index = state.made;

@@ -5,7 +5,9 @@ mod ephemerons;
 mod graph;
 mod guardians;
 mod inspect;
+mod limits;
 mod maps;
+mod teardown;
 mod torture;
 mod weak;
 
