@@ -101,7 +101,12 @@ impl Guardian {
 
     /// Has everything that is watched handed over, whether anything else keeps it alive or not.
     /// Returns how many objects that are. Takes time in proportion to everything in the side tables.
-    pub fn hand_over_all(&self) -> usize {
+    ///
+    /// # Panics
+    /// When the mutator is another heap's.
+    pub fn hand_over_all(&self, mutator: &Mutator) -> usize {
+        // Not in a stop: what is handed over must be seen by the next pass.
+        self.tables.check_mutator(mutator);
         self.tables.hand_over_all(self.number)
     }
 }

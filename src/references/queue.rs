@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::sync::process::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A queue that the collector fills in a stop and any thread drains.
 ///
@@ -62,3 +62,7 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 }
+
+#[cfg(all(test, loom))]
+#[path = "loom_tests.rs"]
+mod loom_tests;

@@ -128,7 +128,10 @@ impl Settling {
                 return is_unheld(cell, found);
             }
             match cell.role() {
-                Role::Weak => tables.empty(&state, cell),
+                Role::Weak => {
+                    tables.empty(&state, cell);
+                    return is_unheld(cell, found);
+                }
                 Role::Guarded if !is_unheld(cell, found) => {
                     if let Some(queue) = tables.guardian_of(&state, cell) {
                         cell.hand_over();

@@ -189,11 +189,11 @@ fn at_the_end_the_program_may_have_everything() {
         let object = numbered(&mut mutator, 1);
         let root = mutator.root(object);
         guardian.register(object);
-        assert_eq!(guardian.hand_over_all(), 1);
+        assert_eq!(guardian.hand_over_all(&mutator), 1);
         drop(root);
         mutator.collect();
         assert_eq!(guardian.take(&mutator).map(number), Some(1));
-        assert_eq!(guardian.hand_over_all(), 0);
+        assert_eq!(guardian.hand_over_all(&mutator), 0);
     }
 }
 
