@@ -21,7 +21,7 @@ use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
-use crate::references::{References, Tables};
+use crate::references::Tables;
 use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::process::{Condvar, Mutex, MutexGuard};
 
@@ -39,8 +39,8 @@ const FIRST_ROOM: usize = 32 << 20;
 /// Any thread may use the handle. A thread that wants to allocate or touch objects attaches.
 pub struct Heap<M> {
     pub(super) shared: Arc<Shared<M>>,
-    sweeper: Option<JoinHandle<()>>,
-    driver: Option<JoinHandle<()>>,
+    pub(super) sweeper: Option<JoinHandle<()>>,
+    pub(super) driver: Option<JoinHandle<()>>,
 }
 
 /// What all threads of a heap share.
@@ -269,32 +269,10 @@ impl<M: ObjectModel> Heap<M> {
         self.shared.roots.add_range(addresses)
     }
 
-    /// Weak references, ephemerons, guardians: everything that refers to objects without keeping
-    /// them alive.
-    #[must_use]
-    pub fn references(&self) -> References {
-        References::new(Arc::clone(&self.shared.references))
-    }
-
     /// What the heap has done and what it holds.
     #[must_use]
     pub fn stats(&self) -> HeapStats {
         self.shared.stats()
-    }
-}
-
-impl<M> Drop for Heap<M> {
-    fn drop(&mut self) {
-        self.shared.requests.shut_down();
-        self.shared.sweeping.shut_down();
-        // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
-        // thread that drops the handle: it is left to end by itself, with the cycle.
-        let alone = self.shared.world.attached() == 0;
-        let driver = self.driver.take().filter(|_| alone);
-        for thread in [driver, self.sweeper.take()].into_iter().flatten() {
-            let result = thread.join();
-            assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
-        }
     }
 }
 
@@ -311,7 +289,7 @@ impl Sweeping {
         self.changed.notify_one();
     }
 
-    fn shut_down(&self) {
+    pub(super) fn shut_down(&self) {
         let _wanted = self.lock();
         self.shut_down.store(true, Ordering::Relaxed);
         self.changed.notify_one();

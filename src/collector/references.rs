@@ -1,10 +1,13 @@
 //! When a collection looks at weak references, ephemerons and guarded objects. What it decides then
 //! is in [`references`](crate::references).
 
+use std::sync::Arc;
+
+use super::heap::Heap;
 use super::mark::{Marking, Scope, When};
 use super::rules::Rule;
 use crate::object::ObjectModel;
-use crate::references::Settling;
+use crate::references::{self, Settling};
 
 /// Passes over the cells while the program runs. The first finds what to wait for, the second what
 /// was missed because it was in a block that a mutator owned; more are left to later rounds.
@@ -85,5 +88,14 @@ impl References {
     /// Checks what was decided against the verifier's own marks.
     pub(super) fn verify<M: ObjectModel>(&self, marking: &Marking<'_, M>) {
         self.settling.check(marking.references, marking.found());
+    }
+}
+
+impl<M: ObjectModel> Heap<M> {
+    /// Weak references, ephemerons, guardians: everything that refers to objects without keeping
+    /// them alive.
+    #[must_use]
+    pub fn references(&self) -> references::References {
+        references::References::new(Arc::clone(&self.shared.references))
     }
 }

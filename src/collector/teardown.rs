@@ -49,3 +49,18 @@ impl<M: ObjectModel> Heap<M> {
         Err(Box::new(StillAttached { heap: self, threads }))
     }
 }
+
+impl<M> Drop for Heap<M> {
+    fn drop(&mut self) {
+        self.shared.requests.shut_down();
+        self.shared.sweeping.shut_down();
+        // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
+        // thread that drops the handle: it is left to end by itself, with the cycle.
+        let alone = self.shared.world.attached() == 0;
+        let driver = self.driver.take().filter(|_| alone);
+        for thread in [driver, self.sweeper.take()].into_iter().flatten() {
+            let result = thread.join();
+            assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");
+        }
+    }
+}

@@ -1,13 +1,14 @@
 //! The threads of the program: attaching, allocating, stopping, and what they keep alive.
 
 mod buffer;
-mod external;
 mod pinned;
+mod room;
 mod roots;
 mod world;
 
 pub use buffer::AllocationBuffer;
 pub use pinned::Pinned;
+pub use room::OutOfMemory;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
@@ -21,10 +22,11 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use buffer::Buffer;
+use room::Effort;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
-use crate::heap::{Memory, Metadata, NoChunk, Room, is_large};
+use crate::heap::{Memory, Metadata, NoChunk, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{stack_end, with_registers_on_stack};
 use crate::os::{OsError, page_size};
@@ -44,30 +46,6 @@ pub enum StackScan {
 
 /// Objects above this size do not make a buffer give up the rest of its hole.
 const MEDIUM: usize = 256;
-
-/// Collections that are tried when there is no room. More than one, because other threads may take
-/// what the first one freed before this one does.
-const COLLECTIONS_FOR_ROOM: usize = 8;
-
-/// How often the program is asked to free something for one allocation.
-const APPEALS: usize = 16;
-
-/// What is done to find room for an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effort {
-    /// Collect when it is time to; stay below the size that the heap should have.
-    Usual,
-    /// There was a collection just now.
-    Collected,
-    /// It was not enough: the heap grows, to its limit if need be.
-    Grown,
-}
-
-impl Effort {
-    fn room(self) -> Room {
-        if self == Self::Grown { Room::Limit } else { Room::Target }
-    }
-}
 
 /// What the collector knows of a thread, beside the safepoint protocol.
 pub(crate) struct Local {
@@ -143,26 +121,6 @@ pub enum Cause {
     Request,
     /// Stress mode.
     Stress,
-}
-
-/// The heap is full, and a full collection did not change that.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "out of memory: no room for {bytes} bytes after a full collection: {reason} ({committed} of \
-     {limit} bytes committed, {external} charged for memory outside); raise the heap limit, or keep \
-     less alive"
-)]
-pub struct OutOfMemory {
-    /// The size that was asked for.
-    pub bytes: usize,
-    /// What stood in the way.
-    pub reason: String,
-    /// Bytes of the heap that are committed.
-    pub committed: usize,
-    /// Bytes that may be.
-    pub limit: usize,
-    /// Bytes outside the heap that are charged to objects and count towards the limit.
-    pub external: usize,
 }
 
 /// A thread that is attached to a heap: allocates, and stops when the collector wants it to.
@@ -351,49 +309,6 @@ impl Mutator {
                 mutator.take_small(kind, size, alignment, effort)
             }
         })
-    }
-
-    /// Attempts to get `bytes`, collects, asks the program to free something, and attempts again.
-    fn insist<R>(
-        &mut self,
-        bytes: usize,
-        mut attempt: impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
-    ) -> Result<R, OutOfMemory> {
-        let mut appeals = 0;
-        loop {
-            match self.attempt_and_collect(bytes, &mut attempt) {
-                Err(error) if appeals < APPEALS && self.collector.out_of_memory(&error) => {
-                    appeals += 1;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    fn attempt_and_collect<R>(
-        &mut self,
-        bytes: usize,
-        attempt: &mut impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
-    ) -> Result<R, OutOfMemory> {
-        let mut error = match attempt(self, Effort::Usual) {
-            Ok(object) => return Ok(object),
-            Err(error) => error,
-        };
-        let more = std::iter::repeat_n(Cause::LastResort, COLLECTIONS_FOR_ROOM);
-        for cause in std::iter::once(Cause::Exhaustion).chain(more) {
-            self.collect_for(cause);
-            for effort in [Effort::Collected, Effort::Grown] {
-                match attempt(self, effort) {
-                    Ok(object) => return Ok(object),
-                    Err(latest) => error = latest,
-                }
-            }
-            let alone = self.world.attached() == 1 || !self.memory.is_roomy(bytes);
-            if alone && cause == Cause::LastResort {
-                break;
-            }
-        }
-        Err(self.out_of_memory(bytes, error.to_string()))
     }
 
     /// Collects if `bytes` more are one too many for the time being.
