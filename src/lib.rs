@@ -18,18 +18,24 @@ mod heap;
 mod mutator;
 pub mod object;
 pub mod os;
+mod references;
 mod sync;
 
 pub use collector::{
-    BarrierCheck, BarrierReport, BarrierTarget, CycleReport, Heap, HeapError, HeapOptions,
-    HeapStats, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Scope, Sizing,
-    SlotChange, StopPurpose, StopReport,
+    BarrierCheck, BarrierReport, BarrierTarget, Because, CycleReport, Heap, HeapError, HeapOptions,
+    HeapStats, LOG_VARIABLE, Link, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, ObjectInfo,
+    OptionError, OutOfMemoryHandler, RootPath, Scope, Sizing, SlotChange, StillAttached,
+    StopPurpose, StopReport, TrimError,
 };
 pub use mutator::{
-    AllocationBuffer, Cause, Mutator, OutOfMemory, Registration, Root, RootSource, StackScan,
-    TimeToSafepoint,
+    AllocationBuffer, Cause, Mutator, OutOfMemory, Pinned, Registration, Root, RootSource,
+    StackScan, TimeToSafepoint,
 };
 pub use object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+pub use references::{
+    Charge, Clearing, DeathQueue, Ephemeron, Guardian, References, Weak, WeakField, WeakMap,
+    WeakOptions,
+};
 
 /// The examples of the README are tests.
 #[cfg(doctest)]

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use super::heap::{Cycle, Shared};
 use super::mark::{Marking, Scope, When};
 use super::pacing::Charge;
+use super::references::References;
 use super::report::{CycleReport, Laps, StopPurpose, StopReport};
 use super::requests::Answer;
 use super::verify::verify;
-use crate::mutator::{Cause, CollectOnDemand, Local, MoreRoom, Stopped, words};
+use crate::mutator::{Cause, CollectOnDemand, Local, MoreRoom, OutOfMemory, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
 
@@ -66,6 +67,10 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         self.pacer.is_running()
     }
 
+    fn out_of_memory(&self, error: &OutOfMemory) -> bool {
+        self.ask_for_memory(error)
+    }
+
     fn stress(&self) -> Option<bool> {
         let interval = self.options.stress?;
         Some(self.stress_count.fetch_add(1, Ordering::Relaxed).is_multiple_of(interval))
@@ -109,18 +114,23 @@ impl<M: ObjectModel> Shared<M> {
             stop.laps.lap(|report| &mut report.roots);
         });
         stop.laps.lap(|report| &mut report.drain);
+        report.add(tally);
+        let mut references = References::new(Scope::Full, self.options.verify);
+        let settled = references.settle_stopped(&marking, helpers, When::Stopped(None));
+        stop.laps.lap(|report| &mut report.references);
+        report.add(settled.tally);
         if let Some(referee) = &self.referee {
             referee.check(self, &stop.world, marks);
         }
         if self.options.verify {
             verify(self, &stop.world, marks, true);
+            references.verify(&marking);
         }
         self.memory.metadata.flip_marks();
         self.begin_sweep(Scope::Full);
         report.end(self.end_collection(), self.pacer.cycle_ends());
         stop.laps.lap(|report| &mut report.finish);
         let stop = self.resume(stop);
-        report.add(tally);
         report.time = stop.total;
         report.stops.push(stop);
         self.record_cycle(cycle, report);
@@ -171,15 +181,6 @@ impl<M: ObjectModel> Shared<M> {
     pub(super) fn begin_sweep(&self, scope: Scope) {
         let full = scope == Scope::Full;
         self.memory.pool().begin_sweep(full, &self.memory.metadata);
-    }
-
-    /// Gives back what has been idle for long. Not in the stop: it takes some 50 us a chunk.
-    fn return_idle_memory(&self) {
-        let memory = &self.memory;
-        if let Err(error) = memory.pool().chunks.age(&memory.metadata, memory.tracker()) {
-            // The memory stays with the heap, which is all that is lost.
-            eprintln!("strandline: idle memory could not be given back: {error}");
-        }
     }
 
     /// The object of this heap that a slot refers to, if any.

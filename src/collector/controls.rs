@@ -6,6 +6,7 @@
 mod arrays;
 mod forks;
 mod program;
+mod references;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,7 +42,9 @@ fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
             .unwrap_or_else(|| panic!("{CYCLES} {scope:?} cycles without {rule:?} went unnoticed"));
         println!("{scope:?} without {rule:?}: cycle {cycle}: {complaint}");
         let expected = match rule {
-            Rule::RetiredOnly => "traced before it was initialised",
+            Rule::RetiredOnly | Rule::RetiredValues => "traced before it was initialised",
+            Rule::ClearDead => "which is not marked",
+            Rule::DecideLast => "was cleared, and it is marked",
             _ => "is reachable and not marked",
         };
         assert!(complaint.contains(expected), "{complaint}");

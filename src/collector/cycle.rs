@@ -36,6 +36,7 @@ use super::collect::{RootSlots, Stop};
 use super::heap::{Cycle, Shared};
 use super::ledger::{Ledger, Progress};
 use super::mark::{Marker, Marking, Scope, Tally, When};
+use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
 use super::verify::verify;
@@ -131,6 +132,7 @@ impl Phase {
 struct Run<'a, M> {
     shared: &'a Shared<M>,
     marking: Marking<'a, M>,
+    references: References,
     report: CycleReport,
     start: Instant,
     /// What asking for dirty pages took the last time, and looking at them.
@@ -151,6 +153,7 @@ impl<M: ObjectModel> Shared<M> {
         let mut run = Run {
             shared: self,
             marking: Marking::new(self, scope, marks),
+            references: References::new(scope, self.options.verify),
             report: CycleReport::new(scope, cause),
             start: Instant::now(),
             scan_time: Duration::ZERO,
@@ -227,7 +230,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let helpers = shared.options.markers.div_ceil(2) - 1;
         let tally = self.rescan(helpers, When::Running);
         self.trace_time = start.elapsed();
-        self.report.tracing += self.trace_time;
+        self.report.add(tally);
+        // Not a part of what the next stop has to do: most of it is done once.
+        let tally = self.references.settle_running(&self.marking, helpers);
+        self.report.tracing += start.elapsed();
         self.report.add(tally);
         shared.rules.reached(Moment::Traced);
     }
@@ -369,8 +375,21 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         });
         stop.laps.lap(|report| &mut report.drain);
         self.report.add(tally);
-        let nothing_left = ledger.is_empty() && self.marking.is_done();
+        let mut nothing_left = ledger.is_empty() && self.marking.is_done();
+        if nothing_left {
+            nothing_left = self.settle(stop, helpers, deadline);
+        }
         nothing_left || !rules.holds(Rule::NothingLeft)
+    }
+
+    /// Everything is marked that does not depend on the side tables: decides about these. Whether
+    /// there was time to mark what is alive because of that.
+    fn settle(&mut self, stop: &mut Stop<'_>, helpers: usize, deadline: Option<Instant>) -> bool {
+        let when = When::Stopped(deadline);
+        let settled = self.references.settle_stopped(&self.marking, helpers, when);
+        stop.laps.lap(|report| &mut report.references);
+        self.report.add(settled.tally);
+        settled.complete
     }
 
     /// Everything is marked: what is not is garbage.
@@ -381,6 +400,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         }
         if shared.options.verify {
             verify(shared, &stop.world, self.marking.marks, false);
+            self.references.verify(&self.marking);
         }
         if scope == Scope::Full {
             shared.memory.metadata.flip_marks();

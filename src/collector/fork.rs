@@ -18,7 +18,9 @@
 //!   (rule: a cycle that is abandoned hands back all that it consumed). Marks of a full one are
 //!   cleared. A minor one has marked young objects in the current marks, and may not have traced
 //!   them: their pages are owed, too, which traces them; some may be dead, and live until the next
-//!   full cycle. Ages change at the end of a cycle only: what was young is young;
+//!   full cycle. Ages change at the end of a cycle only: what was young is young. The next cycle
+//!   looks at all cells of the side tables, since this one may have looked at any; a reference was
+//!   cleared only in a stop in which everything was known;
 //! - the collector's threads are started again when there is something for them to do
 //!   ([`workers`](super::workers)). A child that calls `exec` at once pays for none.
 //!
@@ -33,6 +35,7 @@ use std::time::Instant;
 
 use super::crew::HeldCrew;
 use super::heap::{Cycle, Shared};
+use super::pressure::HeldPressure;
 use super::requests::HeldRequests;
 use super::rules::Rule;
 use super::stats::Recorder;
@@ -43,6 +46,7 @@ use crate::mutator::{HeldRoots, HeldWorld, Local, ParkedToFork, Stopped, Threads
 use crate::object::ObjectModel;
 use crate::os::fork::at_fork;
 use crate::os::thread::with_registers_on_stack;
+use crate::references::HeldTables;
 use crate::sync::process::{Mutex, MutexGuard, OnceLock};
 
 /// Every heap of the process.
@@ -156,6 +160,8 @@ fn go_on(process: Process) {
 struct Locks<'a> {
     _workers: MutexGuard<'a, Workers>,
     _roots: HeldRoots<'a>,
+    references: HeldTables<'a>,
+    _pressure: HeldPressure<'a>,
     pool: MutexGuard<'a, Pool>,
     recorder: MutexGuard<'a, Recorder>,
     requests: HeldRequests<'a>,
@@ -207,6 +213,8 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
         self.locks = Some(Locks {
             _workers: shared.workers.lock().unwrap_or_else(PoisonError::into_inner),
             _roots: shared.roots.hold(),
+            references: shared.references.hold(),
+            _pressure: shared.pressure.hold(),
             pool: shared.memory.hold_pool(),
             recorder: shared.recorder.lock().unwrap_or_else(PoisonError::into_inner),
             requests: shared.requests.hold(),
@@ -241,6 +249,9 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
         }
         if shared.rules.holds(Rule::OweCutOff) {
             shared.ledger.owe_all(locks.pool.watched(Which::AllAsItIs, None, metadata));
+        }
+        if shared.rules.holds(Rule::ListCutOff) {
+            locks.references.cut_off();
         }
     }
     locks.crew.cut_off();

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
 use super::pacing::{Allocated, Pacer, Room};
+use super::pressure::Pressure;
 use super::referee::{BarrierReport, Referee};
 use super::report::CycleReport;
 use super::requests::Requests;
@@ -27,6 +28,7 @@ use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, 
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
 use crate::os::thread::wake_precisely;
+use crate::references::Tables;
 use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::process::{Condvar, Mutex, MutexGuard};
 
@@ -75,6 +77,7 @@ pub(super) struct Shared<M> {
     pub(super) memory: Arc<Memory>,
     pub(super) world: Arc<Threads>,
     pub(super) roots: Arc<Roots>,
+    pub(super) references: Arc<Tables>,
     pub(super) model: M,
     pub(super) options: HeapOptions,
     pub(super) recorder: Mutex<Recorder>,
@@ -91,6 +94,7 @@ pub(super) struct Shared<M> {
     /// Whether a driver thread runs the cycles, while the program runs.
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
+    pub(super) pressure: Pressure,
     pub(super) rules: Rules,
     pub(super) workers: Mutex<Workers>,
     pub(super) me: Weak<Self>,
@@ -161,6 +165,13 @@ pub(super) struct Sweeping {
     shut_down: AtomicBool,
 }
 
+/// Why the background sweeper goes on.
+enum Wake {
+    Sweep,
+    /// Nothing was collected for a while.
+    Idle,
+}
+
 /// Why there is no heap.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -205,9 +216,12 @@ impl<M: ObjectModel> Heap<M> {
             Sizing::Fixed => options.limit,
             Sizing::Balanced => FIRST_ROOM.min(options.limit),
         };
+        let ceiling = options.soft_limit.unwrap_or(options.limit);
+        let initial = initial.min(ceiling);
         let mut memory = Memory::new(&MemoryOptions {
             limit: options.limit,
             initial,
+            ceiling,
             huge_pages: options.huge_pages,
             tracker: options.tracker,
         })?;
@@ -224,8 +238,11 @@ impl<M: ObjectModel> Heap<M> {
         };
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
+        let memory = Arc::new(memory);
+        let references = Arc::new(Tables::new(&memory)?);
         let shared = Arc::new_cyclic(|me| Shared {
-            memory: Arc::new(memory),
+            references,
+            memory,
             world: Arc::new(Threads::new()),
             roots: Arc::new(Roots::default()),
             model,
@@ -236,8 +253,8 @@ impl<M: ObjectModel> Heap<M> {
             // Concurrent cycles begin early, so that they end before the room does.
             pacer: Pacer::new(Room {
                 nursery: if concurrent { initial / 3 } else { initial },
-                free: options.limit,
-                during: options.limit / 4,
+                free: ceiling,
+                during: ceiling / 4,
             }),
             crew: Crew::default(),
             stress_count: AtomicU32::new(0),
@@ -245,6 +262,7 @@ impl<M: ObjectModel> Heap<M> {
             ledger: Ledger::new(span),
             concurrent,
             requests: Requests::default(),
+            pressure: Pressure::default(),
             rules: Rules::default(),
             workers: Mutex::default(),
             me: Weak::clone(me),
@@ -346,18 +364,6 @@ impl<M: ObjectModel> Heap<M> {
     }
 }
 
-impl<M> Drop for Heap<M> {
-    fn drop(&mut self) {
-        self.shared.requests.shut_down();
-        self.shared.sweeping.shut_down();
-        self.shared.crew.shut_down();
-        // A driver in the middle of a cycle stops the world, and a mutator may belong to the very
-        // thread that drops the handle: it is left to end by itself, with the cycle.
-        let alone = self.shared.world.attached() == 0;
-        Workers::join(&self.shared.workers, alone);
-    }
-}
-
 impl<M> fmt::Debug for Heap<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Heap").field("options", &self.shared.options).finish_non_exhaustive()
@@ -371,20 +377,26 @@ impl Sweeping {
         self.changed.notify_one();
     }
 
-    fn shut_down(&self) {
+    pub(super) fn shut_down(&self) {
         let _wanted = self.lock();
         self.shut_down.store(true, Ordering::Relaxed);
         self.changed.notify_one();
     }
 
-    /// Waits until there is something to sweep. False when the heap is going away.
-    fn wait(&self) -> bool {
-        let mut wanted = self.lock();
-        while !*wanted && !self.shut_down.load(Ordering::Relaxed) {
-            wanted = self.changed.wait(wanted).expect("no panic under the sweeper's lock");
+    /// Waits until there is something to do: sweeping, or nothing else for `idle`. `None` when the
+    /// heap is going away.
+    fn wait(&self, idle: Option<Duration>) -> Option<Wake> {
+        let wanted = self.lock();
+        let poisoned = "no panic under the sweeper's lock";
+        let sleeps = |wanted: &mut bool| !*wanted && !self.shut_down.load(Ordering::Relaxed);
+        let mut wanted = match idle {
+            Some(idle) => self.changed.wait_timeout_while(wanted, idle, sleeps).expect(poisoned).0,
+            None => self.changed.wait_while(wanted, sleeps).expect(poisoned),
+        };
+        if self.shut_down.load(Ordering::Relaxed) {
+            return None;
         }
-        *wanted = false;
-        !self.shut_down.load(Ordering::Relaxed)
+        Some(if std::mem::take(&mut *wanted) { Wake::Sweep } else { Wake::Idle })
     }
 
     pub(super) fn is_shut_down(&self) -> bool {
@@ -406,12 +418,15 @@ const BATCH: usize = 32;
 
 impl<M: ObjectModel> Shared<M> {
     pub(super) fn sweep_in_background(&self) {
-        while self.sweeping.wait() {
+        while let Some(wake) = self.sweeping.wait(self.idle_after()) {
             while !self.sweep_batch() {
                 std::thread::yield_now();
             }
             if let Some(mut cycle) = self.cycle.try_lock() {
                 self.finish_sweep(&mut cycle);
+                if matches!(wake, Wake::Idle) {
+                    self.return_memory_when_idle(&cycle);
+                }
             }
         }
     }
@@ -435,16 +450,23 @@ impl<M: ObjectModel> Shared<M> {
             cycle.balancer.observe((seen.bytes.total, seen.since), (live, seen.collecting));
             cycle.target = match self.options.sizing {
                 Sizing::Fixed => self.options.limit,
-                Sizing::Balanced => cycle.balancer.target(live, self.options.limit),
+                Sizing::Balanced => {
+                    let external = self.references.external_bytes();
+                    let all = live.saturating_add(external);
+                    cycle.balancer.target(all, self.options.limit).saturating_sub(external)
+                }
             };
+            cycle.target = self.shaped_target(live, cycle.target);
             cycle.full_at = live + cycle.target.saturating_sub(live) / 2;
         }
+        let room = self.room_to_grow(live);
         pool.target = chunks_within(cycle.target).max(2);
+        pool.ceiling = chunks_within(live + room).clamp(2, pool.limit);
         drop(pool);
         let nursery = cycle.target.saturating_sub(live);
         self.pacer.set(Room {
             nursery: if self.concurrent { nursery / 4 * 3 } else { nursery },
-            free: self.options.limit.saturating_sub(live),
+            free: room,
             during: if self.concurrent { cycle.during_next(live) } else { 0 },
         });
         self.lock_recorder().live_bytes = live;

@@ -29,10 +29,11 @@ use super::crew::{Crew, Role};
 use super::heap::Shared;
 use super::packets::{PacketPool, Presence};
 use super::ring::{Ring, prefetch};
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 use crate::dirty::PageSet;
-use crate::heap::{Content, LargeObject, Marks, Memory};
+use crate::heap::{Bitmap, Content, LargeObject, Marks, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef};
+use crate::references::{Found, Tables};
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -76,6 +77,8 @@ pub(super) struct Marking<'a, M> {
     pub(super) scope: Scope,
     /// Pages to look at again.
     pub(super) owed: &'a PageSet,
+    /// Weak references and ephemerons.
+    pub(super) references: &'a Tables,
     pub(super) rules: &'a Rules,
     crew: &'a Crew,
     /// What a run left when its time was up.
@@ -87,6 +90,8 @@ struct Run<'r, 'a, M> {
     marking: &'r Marking<'a, M>,
     pool: PacketPool<Packet>,
     when: When,
+    /// Objects for which ephemerons wait, if there are any.
+    watched: Option<&'a Bitmap>,
     tally: Mutex<Tally>,
 }
 
@@ -125,6 +130,7 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
             marks,
             scope,
             owed: shared.ledger.owed(),
+            references: &shared.references,
             rules: &shared.rules,
             crew: &shared.crew,
             leftover: Mutex::default(),
@@ -145,7 +151,8 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     ) -> Tally {
         let leftover = std::mem::take(&mut *lock(&self.leftover));
         let pool = PacketPool::new(leftover, helpers > 0);
-        let run = Run { marking: self, pool, when, tally: Mutex::default() };
+        let watched = self.references.is_watching().then(|| self.references.watched());
+        let run = Run { marking: self, pool, when, watched, tally: Mutex::default() };
         let work = |role| {
             if run.pool.join() {
                 let _presence = Presence(&run.pool);
@@ -171,6 +178,12 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
             .chunks(PACKET)
             .map(|roots| Packet::References(roots.iter().map(|root| root.address()).collect()));
         lock(&self.leftover).extend(packets);
+    }
+
+    /// What has been marked so far.
+    pub(super) fn found(&self) -> Found<'a> {
+        let retired_only = self.rules.holds(Rule::RetiredValues);
+        Found { memory: self.memory, marks: self.marks, retired_only }
     }
 
     /// Whether no run has left anything.
@@ -321,6 +334,15 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         }
     }
 
+    /// An object was marked that ephemerons wait for.
+    #[cold]
+    fn wake(&mut self, reference: usize) {
+        let marking = self.marking;
+        marking.references.wake(ObjectRef::at(reference), marking.found(), |value| {
+            self.stack.push(value.address());
+        });
+    }
+
     /// Gives a packet of the oldest references away: they tend to lead to the most.
     #[cold]
     fn share(&mut self) {
@@ -371,10 +393,14 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     fn mark(&mut self, reference: usize) {
         let metadata = &self.marking.memory.metadata;
-        if !self.set_mark(metadata.geometry.granule(reference)) {
+        let granule = metadata.geometry.granule(reference);
+        if !self.set_mark(granule) {
             return;
         }
         self.tally.marked += 1;
+        if self.run.watched.is_some_and(|watched| watched.get(granule)) {
+            self.wake(reference);
+        }
         let block = metadata.geometry.block(reference);
         self.marking.marks.reach(block);
         match metadata.content(block) {

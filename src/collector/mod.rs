@@ -5,14 +5,18 @@ mod collect;
 mod controls;
 mod crew;
 mod cycle;
+mod edges;
 mod fork;
 mod heap;
+mod inspect;
 mod ledger;
 mod mark;
 mod options;
 mod pacing;
 mod packets;
+mod pressure;
 mod referee;
+mod references;
 mod report;
 mod requests;
 mod rescan;
@@ -20,15 +24,19 @@ mod ring;
 mod rules;
 mod sizing;
 mod stats;
+mod teardown;
 mod turn;
 mod verify;
 mod workers;
 
 pub use heap::{Heap, HeapError};
+pub use inspect::{Because, Link, ObjectInfo, RootPath};
 pub use mark::Scope;
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
+pub use pressure::{OutOfMemoryHandler, TrimError};
 pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
 pub use report::{CycleReport, StopPurpose, StopReport};
 pub use stats::HeapStats;
+pub use teardown::StillAttached;

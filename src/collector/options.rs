@@ -15,6 +15,7 @@ pub const MARKERS_VARIABLE: &str = "STRANDLINE_MARKERS";
 pub const LOG_VARIABLE: &str = "STRANDLINE_LOG";
 
 const PAUSE_TARGET: Duration = Duration::from_micros(500);
+const IDLE_AFTER: Duration = Duration::from_secs(5);
 const PAUSE_TARGETS: RangeInclusive<Duration> = Duration::from_micros(50)..=Duration::from_secs(1);
 
 /// The smallest heap limit.
@@ -55,6 +56,9 @@ pub struct HeapOptions {
     /// Bytes that the heap may commit, metadata included. By default half of the memory that the
     /// machine has or the control group allows. At least 8 MiB.
     pub limit: usize,
+    /// Bytes that the heap should stay below for as long as it can, by collecting more often: at least
+    /// 8 MiB and at most the limit. None by default.
+    pub soft_limit: Option<usize>,
     /// How the size of the heap follows what is alive.
     pub sizing: Sizing,
     /// When it is collected.
@@ -64,6 +68,13 @@ pub struct HeapOptions {
     pub pause_target: Duration,
     /// Threads that mark, 1 to 64. By default one for each processor, at most 4.
     pub markers: usize,
+    /// Keep less room, and give idle memory back at once, while the kernel says that tasks wait for
+    /// memory (pressure stall information: 10 % of the last ten seconds, here or in the control
+    /// group). On by default.
+    pub heed_pressure: bool,
+    /// How long after the last collection memory that is not used goes back to the system; `None` for
+    /// only after some collections. 5 seconds by default.
+    pub idle_after: Option<Duration>,
     /// Ask the kernel for huge pages.
     pub huge_pages: bool,
     /// Leave memory unprotected between cycles where the program writes to most pages anyway. Saves
@@ -89,10 +100,13 @@ impl Default for HeapOptions {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             limit: (available_memory() / 2).max(SMALLEST_LIMIT),
+            soft_limit: None,
             sizing: Sizing::default(),
             mode: Mode::default(),
             pause_target: PAUSE_TARGET,
             markers: processors.min(4),
+            heed_pressure: true,
+            idle_after: Some(IDLE_AFTER),
             huge_pages: true,
             hot_chunks: true,
             tracker: TrackerOptions::default(),
@@ -111,6 +125,9 @@ pub enum OptionError {
     /// The limit is too small.
     #[error("a heap limit of {0} bytes; it must be at least 8 MiB")]
     Limit(usize),
+    /// The soft limit is too small, or larger than the limit.
+    #[error("a soft limit of {0} bytes; it must be at least 8 MiB and at most the limit")]
+    SoftLimit(usize),
     /// The number of markers is out of range.
     #[error("{0} marker threads; there must be 1 to 64")]
     Markers(usize),
@@ -158,6 +175,11 @@ impl HeapOptions {
     fn check(self) -> Result<Self, OptionError> {
         if self.limit < SMALLEST_LIMIT {
             return Err(OptionError::Limit(self.limit));
+        }
+        if let Some(soft) = self.soft_limit
+            && !(SMALLEST_LIMIT..=self.limit).contains(&soft)
+        {
+            return Err(OptionError::SoftLimit(soft));
         }
         if !(1..=64).contains(&self.markers) {
             return Err(OptionError::Markers(self.markers));
@@ -217,6 +239,11 @@ mod tests {
         }
         assert_eq!(with(MAX_HEAP_VARIABLE, "4k").unwrap_err(), OptionError::Limit(4096));
         assert_eq!(with(MARKERS_VARIABLE, "65").unwrap_err(), OptionError::Markers(65));
+        for soft in [1 << 20, 65 << 20] {
+            let options =
+                HeapOptions { limit: 64 << 20, soft_limit: Some(soft), ..Default::default() };
+            assert_eq!(options.effective(|_| None).unwrap_err(), OptionError::SoftLimit(soft));
+        }
         let stress = HeapOptions { stress: Some(0), ..HeapOptions::default() };
         assert_eq!(stress.effective(|_| None).unwrap_err(), OptionError::Stress);
     }

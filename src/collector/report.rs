@@ -20,6 +20,8 @@ pub enum StopPurpose {
     Remark,
     /// A whole collection.
     Collection,
+    /// To look at the heap for the program.
+    Inspection,
 }
 
 /// One stop, and the parts that it consisted of.
@@ -40,6 +42,8 @@ pub struct StopReport {
     pub rescan: Duration,
     /// Marking what roots and pages lead to.
     pub drain: Duration,
+    /// Deciding about weak references, ephemerons and guarded objects, and marking what they keep.
+    pub references: Duration,
     /// Ending the cycle: switching the marks, listing what is to be swept.
     pub finish: Duration,
     /// Until the last thread ran again.
@@ -149,6 +153,7 @@ impl Laps {
             roots: zero,
             rescan: zero,
             drain: zero,
+            references: zero,
             finish: zero,
             resume: zero,
         };
@@ -210,6 +215,7 @@ impl fmt::Display for CycleReport {
             ("roots", stop.roots),
             ("rescan", stop.rescan),
             ("drain", stop.drain),
+            ("references", stop.references),
             ("finish", stop.finish),
             ("resume", stop.resume),
         ];

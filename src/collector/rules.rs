@@ -32,6 +32,19 @@ pub(super) enum Rule {
     OweCutOff,
     /// In a forked child, the next marks are cleared, which a cycle may have filled that was cut off.
     ClearCutOff,
+    /// In a forked child, every cell of the side tables is looked at that a cycle may have looked at
+    /// which was cut off.
+    ListCutOff,
+    /// What was made or changed in the side tables is looked at in the last stop.
+    SettleAgain,
+    /// References to what was not found are cleared before its memory is used again.
+    ClearDead,
+    /// Nothing is cleared before marking is complete.
+    DecideLast,
+    /// What a guardian was handed is alive.
+    KeepHanded,
+    /// The value of an ephemeron is not looked at in an owned block.
+    RetiredValues,
 }
 
 /// When a test may act; the world is running.

@@ -45,6 +45,8 @@ pub struct HeapStats {
     pub live_bytes: usize,
     /// Bytes that are committed for the heap, metadata included, now and at most so far.
     pub committed_bytes: usize,
+    /// Bytes outside the heap that are charged to objects.
+    pub external_bytes: usize,
     /// The most that was committed at any time.
     pub peak_bytes: usize,
     /// Bytes that may be committed.
@@ -149,6 +151,7 @@ impl<M> Shared<M> {
             live_objects: recorder.live_objects,
             live_bytes: recorder.live_bytes,
             committed_bytes,
+            external_bytes: self.references.external_bytes(),
             peak_bytes,
             limit_bytes,
         }

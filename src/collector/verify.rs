@@ -7,9 +7,8 @@
 use super::heap::Shared;
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, Geometry, WORDS_PER_BLOCK};
 use crate::heap::{Age, Bitmap, Content};
-use crate::mutator::words;
 use crate::mutator::{Local, Stopped};
-use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
+use crate::object::{ObjectModel, ObjectRef};
 use crate::sync::process::atomic::Ordering::Relaxed;
 
 /// Checks `marks` against a marking of its own, and the metadata of all blocks.
@@ -30,6 +29,7 @@ pub(super) fn verify<M: ObjectModel>(
     let mut marker = SimpleMarker { shared, seen, stack: Vec::new() };
     shared.find_roots(world, &mut |object| marker.push(object));
     marker.mark();
+    marker.mark_kept();
     compare(shared.memory.metadata.geometry, &marker.seen, marks, exact);
     check_blocks(shared);
 }
@@ -53,37 +53,28 @@ impl<M: ObjectModel> SimpleMarker<'_, M> {
         }
     }
 
-    fn mark(&mut self) {
-        while let Some(object) = self.stack.pop() {
-            let (kind, bytes) = self.shared.memory.describe(object);
-            match kind {
-                Kind::Leaf => {}
-                Kind::Conservative => {
-                    let range = object.address()..object.address() + bytes;
-                    let shared = self.shared;
-                    // SAFETY: the words of an object of this heap.
-                    unsafe {
-                        words(range, |word| {
-                            if let Some(object) = shared.memory.resolve(word) {
-                                self.push(object);
-                            }
-                        });
-                    }
+    /// Marks what ephemerons keep alive, by asking all of them until there is no more.
+    fn mark_kept(&mut self) {
+        let mut more = true;
+        while std::mem::take(&mut more) {
+            self.shared.references.keepers(|needed, value| {
+                if needed.into_iter().flatten().all(|o| self.has_seen(o)) && !self.has_seen(value) {
+                    more = true;
+                    self.push(value);
+                    self.mark();
                 }
-                Kind::Precise | Kind::External => {
-                    let shared = self.shared;
-                    // SAFETY: a reachable object of this heap with slots.
-                    unsafe { shared.model.trace(object, self) };
-                }
-            }
+            });
         }
     }
-}
 
-impl<M: ObjectModel> SlotVisitor for SimpleMarker<'_, M> {
-    fn visit(&mut self, slot: Slot) {
-        if let Some(object) = self.shared.referent(slot) {
-            self.push(object);
+    fn has_seen(&self, object: ObjectRef) -> bool {
+        self.seen.get(self.shared.memory.metadata.geometry.granule(object.address()))
+    }
+
+    fn mark(&mut self) {
+        let shared = self.shared;
+        while let Some(object) = self.stack.pop() {
+            shared.references_of(object, &mut |_, referent| self.push(referent));
         }
     }
 }

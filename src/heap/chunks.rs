@@ -192,6 +192,29 @@ impl Chunks {
         spare.into_iter().try_for_each(|chunk| self.decommit(chunk, tracker))
     }
 
+    /// Gives idle chunks back until at most `limit` are committed.
+    pub(crate) fn shrink_to(&mut self, limit: usize, tracker: &Tracker) -> Result<(), NoChunk> {
+        self.make_room(0, &(0..0), limit, tracker)
+    }
+
+    /// Gives all idle chunks back, and what `metadata` holds of them.
+    pub(crate) fn give_back_idle(
+        &mut self,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
+        for chunk in self.idle.clone() {
+            self.decommit(chunk, tracker)?;
+            metadata.discard(chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Whether any chunk is idle.
+    pub(crate) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
     /// Ends the use of a chunk. It keeps its memory for a while.
     pub(crate) fn release(&mut self, chunk: usize) {
         self.chunks[chunk].state = Use::Idle(0);

@@ -1,11 +1,12 @@
 //! A heap's memory as one thing: reservation, metadata, tracker and pool.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use crate::dirty::{SelectError, Selection, Tracker, TrackerOptions};
 use crate::object::{Kind, ObjectRef};
 use crate::os::memory::Reservation;
 use crate::os::{OsError, PageRange};
+use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
 use crate::sync::process::{Mutex, MutexGuard};
 
 use super::chunks::{Chunks, NoChunk};
@@ -21,6 +22,8 @@ pub(crate) struct MemoryOptions {
     pub(crate) limit: usize,
     /// Bytes that it may commit before the first collection.
     pub(crate) initial: usize,
+    /// Bytes that it may commit while that is going on.
+    pub(crate) ceiling: usize,
     pub(crate) huge_pages: bool,
     pub(crate) tracker: TrackerOptions,
 }
@@ -47,6 +50,8 @@ pub(crate) struct Memory {
     pool: Mutex<Pool>,
     /// Bytes that all chunks have together: no object can be larger.
     capacity: usize,
+    /// Bytes outside the heap that objects keep, and that count towards the limit.
+    external: Arc<AtomicUsize>,
     _reservation: Reservation,
 }
 
@@ -63,12 +68,17 @@ impl Memory {
         let geometry = Geometry::new(reservation.range());
         let selection = Selection::open(reservation.range(), &options.tracker)?;
         let chunks = Chunks::new(geometry, options.huge_pages);
-        let target = chunks_within(options.initial).clamp(2, limit);
+        let [target, ceiling] =
+            [options.initial, options.ceiling].map(|bytes| chunks_within(bytes).clamp(2, limit));
+        let external = Arc::new(AtomicUsize::new(0));
+        let pool =
+            Pool::new(chunks, geometry.blocks(), [target, ceiling, limit], Arc::clone(&external));
         Ok(Self {
             metadata: Metadata::new(geometry)?,
             selection,
-            pool: Mutex::new(Pool::new(chunks, geometry.blocks(), target, limit)),
+            pool: Mutex::new(pool),
             capacity: limit * CHUNK,
+            external,
             _reservation: reservation,
         })
     }
@@ -87,6 +97,32 @@ impl Memory {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The count of bytes outside the heap that objects keep. Who knows that some were freed takes
+    /// them off.
+    pub(crate) fn external(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.external)
+    }
+
+    /// Counts `bytes` outside the heap, if they fit within the limit; for that, idle memory is given
+    /// back to the system.
+    pub(crate) fn reserve_external(&self, bytes: usize) -> Result<(), NoChunk> {
+        let mut pool = self.pool();
+        // Nobody else adds without the lock.
+        let external = self.external.load(Relaxed).checked_add(bytes).ok_or(NoChunk::Limit)?;
+        let limit = pool.limit.checked_sub(chunks_for(external)).ok_or(NoChunk::Limit)?;
+        pool.chunks.shrink_to(limit, self.tracker())?;
+        self.external.fetch_add(bytes, Relaxed);
+        Ok(())
+    }
+
+    /// Gives all memory that is not used back to the system; returns how many bytes, metadata
+    /// included.
+    pub(crate) fn give_back_idle(&self) -> Result<usize, NoChunk> {
+        let (before, _) = self.committed_and_limit();
+        self.pool().chunks.give_back_idle(&self.metadata, self.tracker())?;
+        Ok(before.saturating_sub(self.committed_and_limit().0))
+    }
+
     /// Whether an object of that size could be had if nothing else were there.
     #[inline]
     pub(crate) fn could_hold(&self, bytes: usize) -> bool {
@@ -95,7 +131,8 @@ impl Memory {
 
     /// Whether a good part of the heap is free, once everything is swept.
     pub(crate) fn is_roomy(&self, bytes: usize) -> bool {
-        self.pool().live_bytes().saturating_add(bytes) <= self.capacity / 4 * 3
+        let used = self.pool().live_bytes().saturating_add(self.external.load(Relaxed));
+        used.saturating_add(bytes) <= self.capacity / 4 * 3
     }
 
     /// A block for small objects.
@@ -122,6 +159,11 @@ impl Memory {
             unsafe { zero_bytes(object.start, bytes) };
         }
         Ok(object)
+    }
+
+    /// Bytes outside the heap that objects keep.
+    pub(crate) fn external_bytes(&self) -> usize {
+        self.external.load(Relaxed)
     }
 
     /// Bytes that are committed and that may be, metadata included.
@@ -191,6 +233,11 @@ impl Memory {
 /// The number of chunks that, with their metadata, take up to `bytes`.
 pub(crate) fn chunks_within(bytes: usize) -> usize {
     bytes / (CHUNK + Metadata::bytes_per_chunk())
+}
+
+/// The number of chunks that, with their metadata, take at least `bytes`.
+pub(super) fn chunks_for(bytes: usize) -> usize {
+    bytes.div_ceil(CHUNK + Metadata::bytes_per_chunk())
 }
 
 /// Whether an object of that size lives in the large-object space.

@@ -21,6 +21,7 @@ mod large_objects;
 mod sweeping;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub(crate) use arming::{Watched, Which};
 pub(crate) use heat::Heat;
@@ -29,10 +30,12 @@ use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
 use super::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK};
 use super::large::LargeSpace;
+use super::memory::chunks_for;
 use super::metadata::{Age, Content, Metadata};
 use crate::dirty::Tracker;
 use crate::object::Kind;
 use crate::os::PageRange;
+use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// A block that was handed to a mutator.
 pub(crate) struct Grant {
@@ -61,6 +64,8 @@ impl Grant {
 pub(crate) enum Room {
     /// As many as the sizing policy wants for now.
     Target,
+    /// As many as while a collection is going on, whose garbage is taken in advance.
+    Ceiling,
     /// As many as there may be at all.
     Limit,
 }
@@ -95,9 +100,12 @@ pub(crate) struct Pool {
     unlisted: Vec<usize>,
     /// Chunks whose marks of the collection before are still to be cleared.
     stale_marks: Vec<usize>,
-    /// Chunks that may be committed for now, and at all.
+    /// Chunks that may be committed for now, while a collection is going on, and at all.
     pub(crate) target: usize,
+    pub(crate) ceiling: usize,
     pub(crate) limit: usize,
+    /// Bytes outside the heap that count towards the limit.
+    external_bytes: Arc<AtomicUsize>,
     /// Blocks of small objects that were taken since the last collection, and pages of large ones.
     young: Vec<usize>,
     young_large: Vec<PageRange>,
@@ -113,7 +121,12 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(chunks: Chunks, blocks: usize, target: usize, limit: usize) -> Self {
+    pub(crate) fn new(
+        chunks: Chunks,
+        blocks: usize,
+        [target, ceiling, limit]: [usize; 3],
+        external_bytes: Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             chunks,
             large: LargeSpace::default(),
@@ -125,7 +138,9 @@ impl Pool {
             unlisted: Vec::new(),
             stale_marks: Vec::new(),
             target,
+            ceiling,
             limit,
+            external_bytes,
             young: Vec::new(),
             young_large: Vec::new(),
             retired: (0, 0),
@@ -185,10 +200,12 @@ impl Pool {
     /// Chunks that may be committed. A target that turned out too small is given up, until the next
     /// sizing.
     fn most(&mut self, room: Room) -> usize {
-        if room == Room::Limit {
-            self.target = self.limit;
+        match room {
+            Room::Target => {}
+            Room::Ceiling => self.target = self.target.max(self.ceiling),
+            Room::Limit => self.target = self.limit,
         }
-        self.target.min(self.limit)
+        self.target.min(self.limit.saturating_sub(chunks_for(self.external_bytes.load(Relaxed))))
     }
 
     /// A block without objects that needs no more memory.

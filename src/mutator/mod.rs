@@ -2,10 +2,14 @@
 
 mod buffer;
 mod fork;
+mod pinned;
+mod room;
 mod roots;
 mod world;
 
 pub use buffer::AllocationBuffer;
+pub use pinned::Pinned;
+pub use room::OutOfMemory;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
@@ -21,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buffer::Buffer;
+use room::Effort;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
@@ -44,27 +49,6 @@ pub enum StackScan {
 
 /// Objects above this size do not make a buffer give up the rest of its hole.
 const MEDIUM: usize = 256;
-
-/// Collections that are tried when there is no room. More than one, because other threads may take
-/// what the first one freed before this one does.
-const COLLECTIONS_FOR_ROOM: usize = 8;
-
-/// What is done to find room for an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effort {
-    /// Collect when it is time to; stay below the size that the heap should have.
-    Usual,
-    /// There was a collection just now.
-    Collected,
-    /// It was not enough: the heap grows, to its limit if need be.
-    Grown,
-}
-
-impl Effort {
-    fn room(self) -> Room {
-        if self == Self::Grown { Room::Limit } else { Room::Target }
-    }
-}
 
 /// What the collector knows of a thread, beside the safepoint protocol.
 pub(crate) struct Local {
@@ -127,6 +111,9 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// Whether a collection is going on while the program runs.
     fn is_marking(&self) -> bool;
 
+    /// Asks the program to free something; whether it has.
+    fn out_of_memory(&self, error: &OutOfMemory) -> bool;
+
     /// In stress mode: whether to collect at this allocation or safepoint. `None` without.
     fn stress(&self) -> Option<bool>;
 }
@@ -158,23 +145,6 @@ pub enum Cause {
     RequestYoung,
     /// Stress mode.
     Stress,
-}
-
-/// The heap is full, and a full collection did not change that.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "out of memory: no room for {bytes} bytes after a full collection: {reason} ({committed} of \
-     {limit} bytes committed); raise the heap limit, or keep less alive"
-)]
-pub struct OutOfMemory {
-    /// The size that was asked for.
-    pub bytes: usize,
-    /// What stood in the way.
-    pub reason: String,
-    /// Bytes of the heap that are committed.
-    pub committed: usize,
-    /// Bytes that may be.
-    pub limit: usize,
 }
 
 /// A thread that is attached to a heap: allocates, and stops when the collector wants it to.
@@ -291,6 +261,12 @@ impl Mutator {
         self.roots.add(object)
     }
 
+    /// Keeps `object` alive and where it is, until the result is dropped.
+    #[must_use]
+    pub fn pin(&self, object: ObjectRef) -> Pinned {
+        Pinned::new(self.roots.add(object))
+    }
+
     /// The size of an object in bytes, as allocated: a multiple of 16.
     #[must_use]
     pub fn size_of(&self, object: ObjectRef) -> usize {
@@ -308,6 +284,11 @@ impl Mutator {
     #[must_use]
     pub fn allocation_buffer(&mut self, kind: Kind) -> *mut AllocationBuffer {
         &raw mut self.buffers().small[kind as usize].fast
+    }
+
+    /// The memory of the heap that this thread is attached to.
+    pub(crate) fn memory(&self) -> *const Memory {
+        Arc::as_ptr(&self.memory)
     }
 
     #[inline]
@@ -351,33 +332,14 @@ impl Mutator {
             return Err(self.out_of_memory(bytes, "it is larger than the heap".to_owned()));
         }
         let size = bytes.max(1).next_multiple_of(GRANULE);
-        let attempt = |mutator: &mut Self, effort| {
+        self.insist(bytes, |mutator, effort| {
             // Large objects begin on a page, which is alignment enough for any.
             if is_large(size) || size + alignment > BLOCK {
                 mutator.take_large(kind, size, effort)
             } else {
                 mutator.take_small(kind, size, alignment, effort)
             }
-        };
-        let mut error = match attempt(self, Effort::Usual) {
-            Ok(object) => return Ok(object),
-            Err(error) => error,
-        };
-        let more = std::iter::repeat_n(Cause::LastResort, COLLECTIONS_FOR_ROOM);
-        for cause in std::iter::once(Cause::Exhaustion).chain(more) {
-            self.collect_for(cause);
-            for effort in [Effort::Collected, Effort::Grown] {
-                match attempt(self, effort) {
-                    Ok(object) => return Ok(object),
-                    Err(latest) => error = latest,
-                }
-            }
-            let alone = self.world.attached() == 1 || !self.memory.is_roomy(size);
-            if alone && cause == Cause::LastResort {
-                break;
-            }
-        }
-        Err(self.out_of_memory(bytes, error.to_string()))
+        })
     }
 
     /// Does what `bytes` more ask for. Returns how much the heap may grow for them: while a
@@ -391,7 +353,10 @@ impl Mutator {
             }
             _ => {}
         }
-        if self.collector.is_marking() { Room::Limit } else { effort.room() }
+        match effort.room() {
+            Room::Target if self.collector.is_marking() => Room::Ceiling,
+            room => room,
+        }
     }
 
     fn take_large(
@@ -435,7 +400,8 @@ impl Mutator {
 
     fn out_of_memory(&self, bytes: usize, reason: String) -> OutOfMemory {
         let (committed, limit) = self.memory.committed_and_limit();
-        OutOfMemory { bytes, reason, committed, limit }
+        let external = self.memory.external_bytes();
+        OutOfMemory { bytes, reason, committed, limit, external }
     }
 }
 

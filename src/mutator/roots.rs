@@ -98,8 +98,13 @@ impl Roots {
 
     /// The slots of all sources. The world is stopped.
     pub(crate) fn sources(&self, visitor: &mut dyn SlotVisitor) {
-        for (_, source) in lock(&self.sources).iter() {
-            source.visit_roots(visitor);
+        self.each_source(|_, source| source.visit_roots(visitor));
+    }
+
+    /// All sources, in the order of their registration, with their places in it. The world is stopped.
+    pub(crate) fn each_source(&self, mut visit: impl FnMut(usize, &dyn RootSource)) {
+        for (number, (_, source)) in lock(&self.sources).iter().enumerate() {
+            visit(number, &**source);
         }
     }
 

@@ -34,6 +34,11 @@ pub(crate) struct Thread<T> {
 }
 
 impl<T> Thread<T> {
+    /// The name that it attached with.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the thread should park: one load and a branch.
     #[inline]
     pub(crate) fn should_park(&self) -> bool {
@@ -104,6 +109,11 @@ impl<T> World<T> {
         self.park(thread);
         let mut state = self.running();
         state.threads.retain(|other| !Arc::ptr_eq(other, thread));
+    }
+
+    /// The names of the attached threads.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.lock().threads.iter().map(|thread| thread.name.clone()).collect()
     }
 
     /// The number of attached threads.

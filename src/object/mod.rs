@@ -60,6 +60,21 @@ impl ObjectRef {
         self.0.as_ptr().cast()
     }
 
+    /// A number for hash tables that is the same for as long as the object lives, and differs between
+    /// any two objects that live at the same time. It is made of the address, so it costs no memory;
+    /// an object that is made at the address of a dead one has the same.
+    ///
+    /// The bits are well mixed: any of them will do for an index. (The finalizer of `SplitMix64`,
+    /// Steele, Lea, Flood, 2014.)
+    #[must_use]
+    #[inline]
+    pub fn identity_hash(self) -> u64 {
+        let mut bits = self.address() as u64;
+        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ bits >> 31
+    }
+
     /// The slot `index` words into the object.
     ///
     /// # Safety

@@ -12,6 +12,7 @@ pub(crate) mod limits;
 pub mod memory;
 mod page;
 pub mod pagemap;
+pub(crate) mod pressure;
 pub(crate) mod signal;
 pub(crate) mod thread;
 pub mod userfaultfd;

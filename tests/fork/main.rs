@@ -9,6 +9,7 @@ mod graph;
 mod process;
 mod program;
 mod random;
+mod references;
 mod several;
 
 use strandline::dirty::{BackendKind, TrackerOptions};

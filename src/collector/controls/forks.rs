@@ -7,12 +7,13 @@ use std::io::{Read, Write};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, pipe};
 
-use super::program::{Program, set};
+use super::program::{Program, Until, set};
 use super::{nothing_happens, store_after_the_trace, store_before_the_stop};
 use crate::collector::heap::panic_message;
 use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
 use crate::dirty::BackendKind;
+use crate::references::Weak;
 
 /// Ends a child that hangs, in seconds.
 const PATIENCE_S: u32 = 120;
@@ -136,4 +137,38 @@ fn control_marks_of_a_cycle_that_was_cut_off_are_cleared() {
     let complaint = after_a_full_cycle_was_cut_off(Some(Rule::ClearCutOff), child).unwrap_err();
     println!("without {:?}: {complaint}", Rule::ClearCutOff);
     assert!(complaint.contains("is marked and not reachable"), "{complaint}");
+}
+
+/// An object with nothing but a weak reference to it, which a cycle has looked at that is cut off. The
+/// next one, which looks at new cells only, must clear it.
+fn a_weak_reference_in_the_child(broken: Option<Rule>) -> Result<(), String> {
+    let mut program = Program::with_tracker(Some(BackendKind::Mprotect));
+    *program.heap.shared.rules.broken.lock().unwrap() = broken;
+    let (mut weak, mut result): (Option<Weak>, _) = (None, None);
+    let parent = program.cycle(Scope::Minor, |program, progress| {
+        if progress.is_first_preclean() {
+            let object = program.fresh();
+            weak = Some(program.heap.references().weak(object));
+        }
+        if progress.moment == Moment::Traced && progress.traced == 2 {
+            let weak = weak.as_ref().expect("made before");
+            result = Some(in_child(|| {
+                program.cycle(Scope::Minor, nothing_happens)?;
+                let cleared = weak.get(&program.mutator).is_none();
+                if cleared { Ok(()) } else { Err("the reference was not cleared".to_owned()) }
+            }));
+        }
+        Until::Parked
+    });
+    assert_eq!(parent, Ok(()), "the parent's cycle");
+    assert_eq!(weak.expect("made before").get(&program.mutator), None);
+    result.expect("every cycle is precleaned once")
+}
+
+#[test]
+fn control_cells_that_a_cycle_has_looked_at_that_was_cut_off_are_looked_at_again() {
+    assert_eq!(a_weak_reference_in_the_child(None), Ok(()));
+    let complaint = a_weak_reference_in_the_child(Some(Rule::ListCutOff)).unwrap_err();
+    println!("without {:?}: {complaint}", Rule::ListCutOff);
+    assert!(complaint.contains("which is not marked"), "{complaint}");
 }

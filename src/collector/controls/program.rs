@@ -209,6 +209,10 @@ impl Program {
         program
     }
 
+    pub(super) fn mutator(&self) -> &Mutator {
+        &self.mutator
+    }
+
     /// An object that nothing refers to, with one slot, and its header still to be written.
     pub(super) fn unmade(&mut self, bytes: usize) -> ObjectRef {
         self.mutator.allocate(Kind::Precise, bytes).unwrap()
