@@ -37,13 +37,19 @@ pub(super) enum Effort {
     Usual,
     /// There was a collection just now.
     Collected,
-    /// It was not enough: the heap grows, to its limit if need be.
+    /// It was not enough: the heap grows, to its soft limit if need be.
     Grown,
+    /// Nor was a full one: the heap grows, to its limit if need be.
+    GrownToTheLimit,
 }
 
 impl Effort {
     pub(super) fn room(self) -> Room {
-        if self == Self::Grown { Room::Limit } else { Room::Target }
+        match self {
+            Self::Usual | Self::Collected => Room::Target,
+            Self::Grown => Room::Ceiling,
+            Self::GrownToTheLimit => Room::Limit,
+        }
     }
 }
 
@@ -77,7 +83,10 @@ impl Mutator {
         let more = std::iter::repeat_n(Cause::LastResort, COLLECTIONS_FOR_ROOM);
         for cause in std::iter::once(Cause::Exhaustion).chain(more) {
             self.collect_for(cause);
-            for effort in [Effort::Collected, Effort::Grown] {
+            // What was going on already need not have found all that is garbage by now.
+            let whole = cause == Cause::LastResort;
+            let grown = if whole { Effort::GrownToTheLimit } else { Effort::Grown };
+            for effort in [Effort::Collected, grown] {
                 match attempt(self, effort) {
                     Ok(object) => return Ok(object),
                     Err(latest) => error = latest,
