@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::heap::{Cycle, Shared};
+use super::heap::Shared;
+use super::history::Cycle;
 use super::mark::{Marking, Scope, When};
 use super::pacing::Charge;
 use super::references::References;

@@ -33,7 +33,8 @@
 use std::time::{Duration, Instant};
 
 use super::collect::{RootSlots, Stop};
-use super::heap::{Cycle, Shared};
+use super::heap::Shared;
+use super::history::Cycle;
 use super::ledger::{Ledger, Progress};
 use super::mark::{Marker, Marking, Scope, Tally, When};
 use super::references::References;

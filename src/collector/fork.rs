@@ -34,7 +34,8 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
 use super::crew::HeldCrew;
-use super::heap::{Cycle, Shared};
+use super::heap::Shared;
+use super::history::Cycle;
 use super::pressure::HeldPressure;
 use super::requests::HeldRequests;
 use super::rules::Rule;

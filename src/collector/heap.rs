@@ -5,32 +5,32 @@ use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
 
 use super::crew::Crew;
 use super::fork;
+use super::history::Cycle;
 use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
-use super::pacing::{Allocated, Pacer, Room};
+use super::pacing::{Pacer, Room};
 use super::pressure::Pressure;
 use super::referee::{BarrierReport, Referee};
 use super::report::CycleReport;
 use super::requests::Requests;
 use super::rules::Rules;
-use super::sizing::Balancer;
 use super::stats::{HeapStats, Recorder};
+use super::sweeper::Sweeping;
 use super::turn::Turn;
 use super::workers::Workers;
 use crate::dirty::{SelectError, Selection, TrackError};
-use crate::heap::{Memory, MemoryError, MemoryOptions, chunks_within};
+use crate::heap::{Memory, MemoryError, MemoryOptions};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
 use crate::os::thread::wake_precisely;
 use crate::references::Tables;
-use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use crate::sync::process::{Condvar, Mutex, MutexGuard};
+use crate::sync::process::atomic::{AtomicU32, AtomicU64};
+use crate::sync::process::{Mutex, MutexGuard};
 
 /// Bytes that may be allocated before the first collection, and until the size of the heap is known
 /// after one.
@@ -101,77 +101,6 @@ pub(super) struct Shared<M> {
     pub(super) referee: Option<Referee>,
 }
 
-/// What is known from one collection to the next.
-#[derive(Debug, Clone)]
-pub(super) struct Cycle {
-    balancer: Balancer,
-    ended: Instant,
-    unobserved: Option<Unobserved>,
-    /// The size that the heap should have, and the live size at which the next cycle is a full one.
-    target: usize,
-    full_at: usize,
-    /// Bytes that were allocated during the last minor cycle, and during the last full one for each
-    /// that was alive.
-    during_minor: usize,
-    during_full: f64,
-}
-
-/// A collection that was not yet taken note of, because its live size is not known before the sweep.
-#[derive(Debug, Clone)]
-pub(super) struct Unobserved {
-    pub(super) scope: Scope,
-    /// The time since the one before.
-    pub(super) since: Duration,
-    /// The time that it took.
-    pub(super) collecting: Duration,
-    pub(super) bytes: Allocated,
-}
-
-impl Cycle {
-    /// Takes note of a cycle that has just ended.
-    pub(super) fn observe(&mut self, report: &CycleReport) {
-        self.unobserved = Some(Unobserved {
-            scope: report.scope,
-            since: self.ended.elapsed(),
-            collecting: report.time,
-            bytes: Allocated {
-                total: report.allocated_bytes,
-                during: report.allocated_meanwhile,
-                late: report.late,
-            },
-        });
-        self.ended = Instant::now();
-    }
-
-    /// How much of the heap the next cycle has to look at, with so many bytes alive.
-    fn next_scope(&self, live: usize) -> Scope {
-        if live >= self.full_at { Scope::Full } else { Scope::Minor }
-    }
-
-    /// Bytes that are likely to be allocated during the next cycle.
-    fn during_next(&self, live: usize) -> usize {
-        match self.next_scope(live) {
-            Scope::Minor => self.during_minor,
-            Scope::Full => (self.during_full * live as f64) as usize,
-        }
-    }
-}
-
-/// Wakes the background sweeper.
-#[derive(Default)]
-pub(super) struct Sweeping {
-    wanted: Mutex<bool>,
-    changed: Condvar,
-    shut_down: AtomicBool,
-}
-
-/// Why the background sweeper goes on.
-enum Wake {
-    Sweep,
-    /// Nothing was collected for a while.
-    Idle,
-}
-
 /// Why there is no heap.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -227,15 +156,7 @@ impl<M: ObjectModel> Heap<M> {
         })?;
         let referee = options.referee.map(|check| Referee::new(check, &mut memory)).transpose();
         let referee = referee.map_err(HeapError::Referee)?;
-        let cycle = Cycle {
-            balancer: Balancer::default(),
-            ended: Instant::now(),
-            unobserved: None,
-            target: initial,
-            full_at: 0,
-            during_minor: options.limit / 5,
-            during_full: 0.25,
-        };
+        let cycle = Cycle::first(&options, initial);
         let span = memory.tracker().span();
         let concurrent = options.mode == Mode::Concurrent && memory.tracker().contract().precise;
         let memory = Arc::new(memory);
@@ -370,108 +291,12 @@ impl<M> fmt::Debug for Heap<M> {
     }
 }
 
-impl Sweeping {
-    /// Lets the sweeper begin.
-    pub(super) fn begin(&self) {
-        *self.lock() = true;
-        self.changed.notify_one();
-    }
-
-    pub(super) fn shut_down(&self) {
-        let _wanted = self.lock();
-        self.shut_down.store(true, Ordering::Relaxed);
-        self.changed.notify_one();
-    }
-
-    /// Waits until there is something to do: sweeping, or nothing else for `idle`. `None` when the
-    /// heap is going away.
-    fn wait(&self, idle: Option<Duration>) -> Option<Wake> {
-        let wanted = self.lock();
-        let poisoned = "no panic under the sweeper's lock";
-        let sleeps = |wanted: &mut bool| !*wanted && !self.shut_down.load(Ordering::Relaxed);
-        let mut wanted = match idle {
-            Some(idle) => self.changed.wait_timeout_while(wanted, idle, sleeps).expect(poisoned).0,
-            None => self.changed.wait_while(wanted, sleeps).expect(poisoned),
-        };
-        if self.shut_down.load(Ordering::Relaxed) {
-            return None;
-        }
-        Some(if std::mem::take(&mut *wanted) { Wake::Sweep } else { Wake::Idle })
-    }
-
-    pub(super) fn is_shut_down(&self) -> bool {
-        self.shut_down.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, bool> {
-        self.wanted.lock().expect("no panic under the sweeper's lock")
-    }
-}
-
 pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_owned()
 }
 
-/// Blocks to sweep before mutators get a chance at the lock.
-const BATCH: usize = 32;
-
 impl<M: ObjectModel> Shared<M> {
-    pub(super) fn sweep_in_background(&self) {
-        while let Some(wake) = self.sweeping.wait(self.idle_after()) {
-            while !self.sweep_batch() {
-                std::thread::yield_now();
-            }
-            if let Some(mut cycle) = self.cycle.try_lock() {
-                self.finish_sweep(&mut cycle);
-                if matches!(wake, Wake::Idle) {
-                    self.return_memory_when_idle(&cycle);
-                }
-            }
-        }
-    }
-
-    fn sweep_batch(&self) -> bool {
-        self.memory.pool().sweep_some(BATCH, &self.memory.metadata)
-    }
-
-    /// Sweeps everything that is left, and sizes the heap by what is alive.
-    pub(super) fn finish_sweep(&self, cycle: &mut Cycle) {
-        while !self.sweep_batch() {}
-        let Some(seen) = cycle.unobserved.take() else { return };
-        let mut pool = self.memory.pool();
-        let live = pool.live_bytes();
-        if seen.scope == Scope::Minor {
-            cycle.during_minor = seen.bytes.next(cycle.during_minor).min(self.options.limit);
-        } else {
-            let thought = (cycle.during_full * live as f64) as usize;
-            let next = seen.bytes.next(thought).min(self.options.limit);
-            cycle.during_full = next as f64 / live.max(1) as f64;
-            cycle.balancer.observe((seen.bytes.total, seen.since), (live, seen.collecting));
-            cycle.target = match self.options.sizing {
-                Sizing::Fixed => self.options.limit,
-                Sizing::Balanced => {
-                    let external = self.references.external_bytes();
-                    let all = live.saturating_add(external);
-                    cycle.balancer.target(all, self.options.limit).saturating_sub(external)
-                }
-            };
-            cycle.target = self.shaped_target(live, cycle.target);
-            cycle.full_at = live + cycle.target.saturating_sub(live) / 2;
-        }
-        let room = self.room_to_grow(live);
-        pool.target = chunks_within(cycle.target).max(2);
-        pool.ceiling = chunks_within(live + room).clamp(2, pool.limit);
-        drop(pool);
-        let nursery = cycle.target.saturating_sub(live);
-        self.pacer.set(Room {
-            nursery: if self.concurrent { nursery / 4 * 3 } else { nursery },
-            free: room,
-            during: if self.concurrent { cycle.during_next(live) } else { 0 },
-        });
-        self.lock_recorder().live_bytes = live;
-    }
-
     /// The driver thread: runs cycles when they are asked for.
     pub(super) fn drive(&self) {
         wake_precisely();

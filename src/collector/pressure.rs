@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::heap::{Cycle, Heap, Shared};
+use super::heap::{Heap, Shared};
+use super::history::Cycle;
 use super::options::HeapOptions;
 use crate::heap::NoChunk;
 use crate::mutator::{Mutator, OutOfMemory};

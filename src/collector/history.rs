@@ -1,0 +1,79 @@
+//! What is known from one collection to the next.
+
+use std::time::{Duration, Instant};
+
+use super::mark::Scope;
+use super::options::HeapOptions;
+use super::pacing::Allocated;
+use super::report::CycleReport;
+use super::sizing::Balancer;
+
+/// What is known from one collection to the next.
+#[derive(Debug, Clone)]
+pub(super) struct Cycle {
+    pub(super) balancer: Balancer,
+    pub(super) ended: Instant,
+    pub(super) unobserved: Option<Unobserved>,
+    /// The size that the heap should have, and the live size at which the next cycle is a full one.
+    pub(super) target: usize,
+    pub(super) full_at: usize,
+    /// Bytes that were allocated during the last minor cycle, and during the last full one for each
+    /// that was alive.
+    pub(super) during_minor: usize,
+    pub(super) during_full: f64,
+}
+
+/// A collection that was not yet taken note of, because its live size is not known before the sweep.
+#[derive(Debug, Clone)]
+pub(super) struct Unobserved {
+    pub(super) scope: Scope,
+    /// The time since the one before.
+    pub(super) since: Duration,
+    /// The time that it took.
+    pub(super) collecting: Duration,
+    pub(super) bytes: Allocated,
+}
+
+impl Cycle {
+    /// Before the first cycle of a heap that has `initial` bytes at first. The guesses of what is
+    /// allocated during a cycle are corrected soon.
+    pub(super) fn first(options: &HeapOptions, initial: usize) -> Self {
+        Self {
+            balancer: Balancer::default(),
+            ended: Instant::now(),
+            unobserved: None,
+            target: initial,
+            full_at: 0,
+            during_minor: options.limit / 5,
+            during_full: 0.25,
+        }
+    }
+
+    /// Takes note of a cycle that has just ended.
+    pub(super) fn observe(&mut self, report: &CycleReport) {
+        self.unobserved = Some(Unobserved {
+            scope: report.scope,
+            since: self.ended.elapsed(),
+            collecting: report.time,
+            bytes: Allocated {
+                total: report.allocated_bytes,
+                during: report.allocated_meanwhile,
+                late: report.late,
+            },
+        });
+        self.ended = Instant::now();
+    }
+
+    /// How much of the heap the next cycle has to look at, with so many bytes alive.
+    pub(super) fn next_scope(&self, live: usize) -> Scope {
+        if live >= self.full_at { Scope::Full } else { Scope::Minor }
+    }
+
+    /// Bytes that are likely to be allocated during the next cycle.
+    pub(super) fn during_next(&self, live: usize) -> usize {
+        match self.next_scope(live) {
+            Scope::Minor => self.during_minor,
+            Scope::Full => (self.during_full * live as f64) as usize,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The sweeper: sweeps in the background what nobody has needed yet, and sizes the heap when that is
+//! done.
+
+use std::time::Duration;
+
+use super::heap::Shared;
+use super::history::Cycle;
+use super::mark::Scope;
+use super::options::Sizing;
+use super::pacing::Room;
+use crate::heap::chunks_within;
+use crate::object::ObjectModel;
+use crate::sync::process::atomic::{AtomicBool, Ordering};
+use crate::sync::process::{Condvar, Mutex, MutexGuard};
+
+/// Blocks to sweep before mutators get a chance at the lock.
+const BATCH: usize = 32;
+
+/// Wakes the background sweeper.
+#[derive(Default)]
+pub(super) struct Sweeping {
+    wanted: Mutex<bool>,
+    changed: Condvar,
+    shut_down: AtomicBool,
+}
+
+/// Why the background sweeper goes on.
+enum Wake {
+    Sweep,
+    /// Nothing was collected for a while.
+    Idle,
+}
+
+impl Sweeping {
+    /// Lets the sweeper begin.
+    pub(super) fn begin(&self) {
+        *self.lock() = true;
+        self.changed.notify_one();
+    }
+
+    pub(super) fn shut_down(&self) {
+        let _wanted = self.lock();
+        self.shut_down.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Waits until there is something to do: sweeping, or nothing else for `idle`. `None` when the
+    /// heap is going away.
+    fn wait(&self, idle: Option<Duration>) -> Option<Wake> {
+        let wanted = self.lock();
+        let poisoned = "no panic under the sweeper's lock";
+        let sleeps = |wanted: &mut bool| !*wanted && !self.shut_down.load(Ordering::Relaxed);
+        let mut wanted = match idle {
+            Some(idle) => self.changed.wait_timeout_while(wanted, idle, sleeps).expect(poisoned).0,
+            None => self.changed.wait_while(wanted, sleeps).expect(poisoned),
+        };
+        if self.shut_down.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(if std::mem::take(&mut *wanted) { Wake::Sweep } else { Wake::Idle })
+    }
+
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, bool> {
+        self.wanted.lock().expect("no panic under the sweeper's lock")
+    }
+}
+
+impl<M: ObjectModel> Shared<M> {
+    pub(super) fn sweep_in_background(&self) {
+        while let Some(wake) = self.sweeping.wait(self.idle_after()) {
+            while !self.sweep_batch() {
+                std::thread::yield_now();
+            }
+            if let Some(mut cycle) = self.cycle.try_lock() {
+                self.finish_sweep(&mut cycle);
+                if matches!(wake, Wake::Idle) {
+                    self.return_memory_when_idle(&cycle);
+                }
+            }
+        }
+    }
+
+    fn sweep_batch(&self) -> bool {
+        self.memory.pool().sweep_some(BATCH, &self.memory.metadata)
+    }
+
+    /// Sweeps everything that is left, and sizes the heap by what is alive.
+    pub(super) fn finish_sweep(&self, cycle: &mut Cycle) {
+        while !self.sweep_batch() {}
+        let Some(seen) = cycle.unobserved.take() else { return };
+        let mut pool = self.memory.pool();
+        let live = pool.live_bytes();
+        if seen.scope == Scope::Minor {
+            cycle.during_minor = seen.bytes.next(cycle.during_minor).min(self.options.limit);
+        } else {
+            let thought = (cycle.during_full * live as f64) as usize;
+            let next = seen.bytes.next(thought).min(self.options.limit);
+            cycle.during_full = next as f64 / live.max(1) as f64;
+            cycle.balancer.observe((seen.bytes.total, seen.since), (live, seen.collecting));
+            cycle.target = match self.options.sizing {
+                Sizing::Fixed => self.options.limit,
+                Sizing::Balanced => {
+                    let external = self.references.external_bytes();
+                    let all = live.saturating_add(external);
+                    cycle.balancer.target(all, self.options.limit).saturating_sub(external)
+                }
+            };
+            cycle.target = self.shaped_target(live, cycle.target);
+            cycle.full_at = live + cycle.target.saturating_sub(live) / 2;
+        }
+        let room = self.room_to_grow(live);
+        pool.target = chunks_within(cycle.target).max(2);
+        pool.ceiling = chunks_within(live + room).clamp(2, pool.limit);
+        drop(pool);
+        let nursery = cycle.target.saturating_sub(live);
+        self.pacer.set(Room {
+            nursery: if self.concurrent { nursery / 4 * 3 } else { nursery },
+            free: room,
+            during: if self.concurrent { cycle.during_next(live) } else { 0 },
+        });
+        self.lock_recorder().live_bytes = live;
+    }
+}
