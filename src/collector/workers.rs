@@ -35,17 +35,15 @@ impl Workers {
     /// if told.
     ///
     /// # Panics
-    /// When one of them but the driver has panicked.
+    /// When one of them has panicked.
     pub(super) fn join(workers: &Mutex<Self>, driver_too: bool) {
         let mut here = workers.lock().unwrap_or_else(PoisonError::into_inner);
         here.forget_the_parents();
         let driver = here.driver.take().filter(|_| driver_too);
         let threads: Vec<_> =
-            here.sweeper.take().into_iter().chain(here.helpers.drain(..)).collect();
+            driver.into_iter().chain(here.sweeper.take()).chain(here.helpers.drain(..)).collect();
         // A thread may be about to look whether it runs here.
         drop(here);
-        // Should it have panicked, those who asked it for a cycle were told so.
-        let _ = driver.map(JoinHandle::join);
         for thread in threads {
             let result = thread.join();
             assert!(result.is_ok() || std::thread::panicking(), "a collector thread panicked");

@@ -9,14 +9,16 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use strandline::{
-    Heap, HeapOptions, Kind, Mutator, ObjectModel, ObjectRef, RootSource, Slot, SlotVisitor,
+    Heap, HeapOptions, Kind, Mode, Mutator, ObjectModel, ObjectRef, RootSource, Slot, SlotVisitor,
     StackScan,
 };
 
 use crate::graph::{Graph, get, heap, node, set};
 
+/// Collected on the thread that asks, so that a panic of the verifier ends up there.
 fn options() -> HeapOptions {
-    HeapOptions { limit: 8 << 20, verify: true, markers: 2, ..HeapOptions::default() }
+    let mode = Mode::Stopped;
+    HeapOptions { limit: 8 << 20, mode, verify: true, markers: 2, ..HeapOptions::default() }
 }
 
 /// The message of the panic that a collection ends in.
