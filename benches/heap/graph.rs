@@ -17,6 +17,9 @@ pub(crate) const NODES_PER_MIB: usize = (1 << 20) / NODE;
 /// The slot of an old node for a young one; the two before it refer to old ones.
 const YOUNG: usize = 2;
 
+/// The word of a new node for a number, which is no reference.
+const NUMBER: usize = 3;
+
 /// A node begins with three references; an array, which is large, is nothing but references.
 pub(crate) struct Model;
 
@@ -132,6 +135,8 @@ impl Graph {
         let ring = self.ring.get();
         for index in 0..NODES_PER_MIB {
             let new = self.mutator.allocate(Kind::Precise, NODE).expect("room for young nodes");
+            // SAFETY: a node has 8 words. Without this, fresh memory would never be touched.
+            unsafe { new.as_ptr::<usize>().add(NUMBER).write(index) };
             store(ring, index, new);
         }
     }

@@ -1,8 +1,8 @@
 //! What the heap costs, each figure beside a floor measured in the same run: `cargo bench --bench
 //! heap`, or only some of it: `cargo bench --bench heap -- allocate mark`.
 //!
-//! Rounds alternate between the two sides; medians and their ratio are printed. `policy`, `growth` and
-//! `stops` take minutes and several GiB each. Numbers are GiB alive for `stops`: `-- stops 1 2`.
+//! Rounds alternate between the two sides; medians and their ratio are printed. The `policy` ones,
+//! `growth` and `stops` take minutes and several GiB each. Numbers are GiB alive for `stops`: `-- stops 1 2`.
 
 mod allocate;
 mod graph;
@@ -25,12 +25,13 @@ fn main() -> ExitCode {
         arguments.partition(|argument| argument.parse::<usize>().is_ok());
     let live_gib: Vec<usize> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
     let stops = || stops::run(&live_gib);
-    let parts: [(&str, &dyn Fn()); 7] = [
+    let parts: [(&str, &dyn Fn()); 8] = [
         ("allocate", &allocate::run),
         ("mark", &mark::run),
         ("rescan", &rescan::run),
         ("costs", &small_costs::run),
-        ("policy", &policy::run),
+        ("policy", &policy::beside),
+        ("policy-between", &policy::between),
         ("growth", &growth::run),
         ("stops", &stops),
     ];

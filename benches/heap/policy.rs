@@ -1,9 +1,11 @@
 //! What hot chunks and huge pages are worth, for programs that write to old memory in different ways.
 //!
-//! Three heaps with the same graph take turns: one with both policies, one without each. In a round
-//! a thread allocates a nursery and stores some of it into old nodes, while a minor cycle, asked for
-//! by another thread, deals with what the round before has written. The total of processor time
-//! tells which side wins: both policies move work between the program and the collector.
+//! Four heaps with the same graph take turns: one with both policies, its twin, one without each. In
+//! a round a thread allocates a nursery and stores some of it into old nodes. A minor cycle deals with
+//! that either beside the next round, asked for by another thread (`policy`), or between two rounds,
+//! while the thread waits (`policy-between`). The total of processor time tells which side wins: both
+//! policies move work between the program and the collector. How far the twins differ is what the
+//! machine adds by itself.
 
 use std::sync::Arc;
 use std::thread;
@@ -15,20 +17,34 @@ use crate::random::{Locality, Picks, SEED};
 use crate::{median, process_ns};
 
 const OLD_MIB: [usize; 3] = [64, 256, 1024];
-const NURSERIES_MIB: [usize; 2] = [64, 256];
 const STORES_PER_MIB: usize = 1000;
 
+/// When cycles run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cycles {
+    Beside,
+    Between,
+}
+
+/// Room for young nodes: two nurseries, and what is left of blocks with survivors. Enough for nothing
+/// but the rounds to ask for cycles, and for none to be full.
+const ROOM: usize = 3 << 29;
+
 /// A chunk becomes hot after two warm cycles, and the first cycle of a heap finds everything written.
-const WARM_UP: usize = 4;
+const WARM_UP: usize = 3;
 
 /// As many as hot chunks have cycles from one sample to the next, so that one of them is in it.
 const ROUNDS: usize = 8;
 
-/// Below this part of a difference neither side wins.
+/// A smaller part of a difference is no win, nor is one that the twins have, too.
 const EVEN: f64 = 0.05;
 
-const SIDES: [(&str, bool, bool); 3] =
-    [("both", true, true), ("no hot chunks", false, true), ("no huge pages", true, false)];
+const SIDES: [(&str, bool, bool); 4] = [
+    ("both", true, true),
+    ("both, twin", true, true),
+    ("no hot chunks", false, true),
+    ("no huge pages", true, false),
+];
 
 /// Sums over the rounds, but for the times of cycles.
 #[derive(Default)]
@@ -50,13 +66,21 @@ struct Side {
     figures: Figures,
 }
 
-pub(crate) fn run() {
+pub(crate) fn beside() {
+    run("policy", Cycles::Beside, &[64, 256]);
+}
+
+pub(crate) fn between() {
+    run("policy-between", Cycles::Between, &[256]);
+}
+
+fn run(part: &str, cycles: Cycles, nurseries_mib: &[usize]) {
     println!(
-        "policy: {STORES_PER_MIB} stores of young nodes into old ones for each MiB allocated, {ROUNDS} rounds; a \
+        "{part}: {STORES_PER_MIB} stores of young nodes into old ones for each MiB allocated, {ROUNDS} rounds; a \
          mutator's processor time for a store and for a new node, cycles, and the processor time of all threads"
     );
     println!(
-        "  {:>7} {:>7} {:<7} {:<13} | {:>8} {:>6} | {:>8} {:>9} {:>8} | {:>8} | processor time without / with",
+        "  {:>7} {:>7} {:<7} {:<13} | {:>8} {:>6} | {:>8} {:>9} {:>8} | {:>8} | processor time beside that of both twins",
         "old MiB",
         "nursery",
         "stores",
@@ -73,39 +97,44 @@ pub(crate) fn run() {
             let mut sides = SIDES.map(|(_, hot_chunks, huge_pages)| {
                 Side::new(old, locality, hot_chunks, huge_pages)
             });
-            for nursery in NURSERIES_MIB {
-                compare(&mut sides, nursery);
-                print(&sides, old, nursery, locality);
+            for &nursery in nurseries_mib {
+                compare(&mut sides, nursery, cycles);
+                print(&sides, (old, nursery, locality));
             }
         }
     }
 }
 
-fn compare(sides: &mut [Side; 3], nursery: usize) {
+fn compare(sides: &mut [Side; 4], nursery: usize, cycles: Cycles) {
     for round in 0..WARM_UP + ROUNDS {
         if round == WARM_UP {
             sides.iter_mut().for_each(|side| side.figures = Figures::default());
         }
         // Each goes first in its turn.
         for turn in 0..sides.len() {
-            sides[(round + turn) % 3].round(nursery);
+            sides[(round + turn) % 4].round(nursery, cycles);
         }
     }
 }
 
 impl Side {
     fn new(old_mib: usize, locality: Locality, hot_chunks: bool, huge_pages: bool) -> Self {
-        // Room enough that nothing but the rounds asks for cycles, and that none is full.
-        let limit = graph_bytes(old_mib) + (4 << 30);
+        let limit = graph_bytes(old_mib) + ROOM;
         let graph = Graph::new(old_mib, HeapOptions { hot_chunks, huge_pages, ..options(limit) });
         let picks = Picks::new(locality, graph.count(), SEED, (0, 1));
         Self { graph, picks, figures: Figures::default() }
     }
 
-    fn round(&mut self, nursery_mib: usize) {
+    fn round(&mut self, nursery_mib: usize, cycles: Cycles) {
         let before = self.graph.heap.stats().collections;
         let begin = process_ns();
-        self.mutate_beside_a_cycle(nursery_mib);
+        match cycles {
+            Cycles::Beside => self.mutate_beside_a_cycle(nursery_mib),
+            Cycles::Between => {
+                self.mutate(nursery_mib);
+                self.graph.mutator.collect_young();
+            }
+        }
         let figures = &mut self.figures;
         figures.process_ns += process_ns() - begin;
         figures.stores += nursery_mib * STORES_PER_MIB;
@@ -120,23 +149,28 @@ impl Side {
     }
 
     fn mutate_beside_a_cycle(&mut self, nursery_mib: usize) {
-        let Self { graph, picks, figures } = self;
         // The heap is shared, the mutator is not.
-        let heap = Arc::clone(&graph.heap);
+        let heap = Arc::clone(&self.graph.heap);
         let cycle = thread::spawn(move || {
             heap.attach(StackScan::None).expect("a mutator").collect_young();
         });
+        self.mutate(nursery_mib);
+        let mutator = &mut self.graph.mutator;
+        mutator.blocking(|| cycle.join()).expect("the collecting thread does not panic");
+    }
+
+    fn mutate(&mut self, nursery_mib: usize) {
         for _ in 0..nursery_mib {
-            let work = graph.mutate(STORES_PER_MIB, picks);
-            figures.allocating_ns += work.allocating;
-            figures.storing_ns += work.storing;
+            let work = self.graph.mutate(STORES_PER_MIB, &mut self.picks);
+            self.figures.allocating_ns += work.allocating;
+            self.figures.storing_ns += work.storing;
         }
-        graph.mutator.blocking(|| cycle.join()).expect("the collecting thread does not panic");
     }
 }
 
-fn print(sides: &[Side; 3], old: usize, nursery: usize, locality: Locality) {
-    let with = sides[0].figures.process_ns;
+fn print(sides: &[Side; 4], (old, nursery, locality): (usize, usize, Locality)) {
+    let [with, twin, ..] = sides.each_ref().map(|side| side.figures.process_ns);
+    let noise = (twin / with - 1.0).abs().max(EVEN);
     for (side, (name, ..)) in sides.iter().zip(SIDES) {
         let figures = &side.figures;
         let each = |sum: usize| sum / figures.cycles.max(1);
@@ -150,12 +184,12 @@ fn print(sides: &[Side; 3], old: usize, nursery: usize, locality: Locality) {
             median(figures.cycle_ms.clone()),
             figures.process_ns / 1e6 / ROUNDS as f64,
         );
-        let ratio = figures.process_ns / with;
-        match name {
-            "both" => println!(),
-            _ if ratio > 1.0 + EVEN => println!(" {ratio:.2}: it wins"),
-            _ if ratio < 1.0 - EVEN => println!(" {ratio:.2}: it loses"),
-            _ => println!(" {ratio:.2}: even"),
+        let ratio = figures.process_ns / ((with + twin) / 2.0);
+        match name.strip_prefix("no ") {
+            None => println!(" {ratio:.2}"),
+            Some(policy) if ratio > 1.0 + noise => println!(" {ratio:.2}: {policy} win"),
+            Some(policy) if ratio < 1.0 - noise => println!(" {ratio:.2}: {policy} lose"),
+            Some(_) => println!(" {ratio:.2}: even"),
         }
     }
 }
