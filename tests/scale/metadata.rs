@@ -1,6 +1,6 @@
 //! What the heap costs besides its objects.
 
-use strandline::{HeapOptions, Sizing, StackScan};
+use strandline::{HeapOptions, Mode, Sizing, StackScan};
 
 use crate::chains::Chains;
 use crate::graph::heap;
@@ -15,7 +15,9 @@ fn check(what: &str, object_bytes: usize) {
     let _alone = alone();
     let before = resident();
     let limit = scale(2 * GIB, 64 * MIB);
-    let options = HeapOptions { limit, sizing: Sizing::Fixed, ..HeapOptions::default() };
+    // Marked in one stop, so that there is nothing beside the objects but metadata.
+    let mode = Mode::Stopped;
+    let options = HeapOptions { limit, mode, sizing: Sizing::Fixed, ..HeapOptions::default() };
     let heap = heap(options);
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let mut chains = Chains::new(&mut mutator, 100);

@@ -1,6 +1,6 @@
 //! The size of the heap follows what is alive.
 
-use strandline::{HeapOptions, Sizing, StackScan};
+use strandline::{HeapOptions, Mode, Sizing, StackScan};
 
 use crate::chains::Chains;
 use crate::graph::{heap, node};
@@ -11,7 +11,9 @@ fn a_balanced_heap_grows_and_shrinks_with_what_is_alive() {
     let _alone = alone();
     let unit = scale(256 * MIB, 24 * MIB);
     let limit = 4 * GIB;
-    let options = HeapOptions { limit, sizing: Sizing::Balanced, ..HeapOptions::default() };
+    // Every collection is a full one, after which the size is set anew.
+    let mode = Mode::Stopped;
+    let options = HeapOptions { limit, mode, sizing: Sizing::Balanced, ..HeapOptions::default() };
     let heap = heap(options);
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let mut chains = Chains::new(&mut mutator, 100);
