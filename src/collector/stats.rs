@@ -56,6 +56,9 @@ pub struct HeapStats {
 /// Cycles whose reports are kept.
 const REPORTS: usize = 4096;
 
+/// Stops in all of them together: some 2 MB.
+const REPORTED_STOPS: usize = 16 * 1024;
+
 /// Collects the figures.
 #[derive(Debug)]
 pub(super) struct Recorder {
@@ -73,6 +76,7 @@ pub(super) struct Recorder {
     pub(super) live_bytes: usize,
     /// The newest last.
     pub(super) reports: VecDeque<CycleReport>,
+    reported_stops: usize,
 }
 
 impl Default for Recorder {
@@ -93,6 +97,7 @@ impl Default for Recorder {
             live_objects: 0,
             live_bytes: 0,
             reports: VecDeque::new(),
+            reported_stops: 0,
         }
     }
 }
@@ -114,8 +119,10 @@ impl Recorder {
         self.faults += report.faults;
         self.rescanned_pages += report.rescanned_pages;
         self.barren_pages += report.barren_pages;
-        if self.reports.len() == REPORTS {
-            self.reports.pop_front();
+        self.reported_stops += report.stops.len();
+        while self.reports.len() == REPORTS || self.reported_stops > REPORTED_STOPS {
+            let Some(oldest) = self.reports.pop_front() else { break };
+            self.reported_stops -= oldest.stops.len();
         }
         self.reports.push_back(report);
     }
