@@ -28,7 +28,6 @@ mod ports;
 mod prims;
 mod printer;
 mod reader;
-mod repl;
 mod stats;
 mod symbols;
 mod system;
@@ -106,10 +105,7 @@ fn work(vm: &mut Vm, options: &Options) -> Outcome<()> {
         }
         return Ok(());
     }
-    let Some(file) = &options.file else {
-        repl::run(vm);
-        return Ok(());
-    };
+    let file = options.file.as_deref().expect("there is a file where there is no expression");
     // (load file), so that the program's stack is the machine's and nothing is on the native one.
     let load = vm.builtin_value("load")?;
     let file = vm.string(&file.to_string_lossy())?;

@@ -22,7 +22,8 @@ pub(crate) struct Tracker(Option<BackendKind>);
 #[derive(Debug, Parser)]
 #[command(name = "scheme", max_term_width = 100)]
 pub(crate) struct Options {
-    /// The program; without one there is a prompt
+    /// The program
+    #[arg(required_unless_present = "eval")]
     pub(crate) file: Option<PathBuf>,
     /// What the program finds in (command-line)
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

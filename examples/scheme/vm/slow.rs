@@ -29,8 +29,10 @@ impl Vm {
 
     /// Where in the source `ip` is, as a string.
     fn location(&mut self, frame: Frame, ip: Pointer) -> Option<Value> {
-        let code = frame.get(0).slot(0);
-        let place = position_in(code, ip.offset_in(code)).or_else(|| {
+        // The frame of a primitive has no code: the place is its caller's.
+        let code = Some(frame.get(0)).filter(|procedure| procedure.is_closure());
+        let code = code.map(|closure| closure.slot(0));
+        let place = code.and_then(|code| position_in(code, ip.offset_in(code))).or_else(|| {
             let address = frame.return_address();
             let caller = (frame.0 != self.machine.first()).then(|| frame.caller().0)?;
             let code = caller.get(0).slot(0);
