@@ -24,9 +24,10 @@ use crate::sync::process::atomic::{AtomicUsize, Ordering};
 /// Bytes that one thread scans at a time, when several do.
 const PIECE: usize = 32 << 20;
 
-/// Bytes that one thread looks at again at a time: as many pages as a summary word of a page set
-/// stands for.
+/// Bytes that one thread takes at a time to look at again, and bytes that one takes that is only here
+/// for a moment: it owes again what it does not get done.
 const SLICE: usize = 16 << 20;
+const BITE: usize = 1 << 20;
 
 /// The crew, and how many of it are wanted.
 pub(super) type Help<'a> = Option<(&'a Crew, usize)>;
@@ -191,20 +192,22 @@ impl Ledger {
 /// The owed pages as slices of the heap, each of which one thread takes.
 pub(super) struct Slices<'a> {
     owed: &'a PageSet,
+    /// Bytes of the span that somebody has had.
     next: AtomicUsize,
 }
 
 impl Slices<'_> {
     /// Takes the owed pages of slice after slice and passes them to `look`, in address order, as
     /// ranges, each with the one after it if that is known. What `look` does not get done (it says so
-    /// by false) is owed again, and so is everything after it.
+    /// by false) is owed again, and so is everything after it. Who is `brief` takes small slices.
     pub(super) fn take(
         &self,
+        brief: bool,
         rules: &Rules,
         mut look: impl FnMut(PageRange, Option<PageRange>) -> bool,
     ) {
         let (mut in_time, mut taken) = (true, Vec::new());
-        while in_time && let Some(slice) = self.next() {
+        while in_time && let Some(slice) = self.next(if brief { BITE } else { SLICE }) {
             self.owed.take_in(slice, |range| taken.push(range));
             let mut ranges = taken.drain(..).peekable();
             while let Some(range) = ranges.next() {
@@ -216,11 +219,11 @@ impl Slices<'_> {
         }
     }
 
-    /// A slice that nobody has had.
-    fn next(&self) -> Option<PageRange> {
+    /// So many bytes that nobody has had.
+    fn next(&self, bytes: usize) -> Option<PageRange> {
         let span = self.owed.span();
-        let start = span.start() + self.next.fetch_add(1, Ordering::Relaxed) * SLICE;
-        let slice = || PageRange::new(start, span.end().min(start + SLICE));
+        let start = span.start() + self.next.fetch_add(bytes, Ordering::Relaxed);
+        let slice = || PageRange::new(start, span.end().min(start + bytes));
         (start < span.end()).then(|| slice().expect("slices are whole pages"))
     }
 }

@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use super::crew::{Crew, Role};
 use super::heap::Shared;
-use super::packets::{PacketPool, Presence};
+use super::packets::{PacketPool, Presence, Taken};
 use super::ring::{Ring, prefetch};
 use super::rules::{Rule, Rules};
 use crate::dirty::PageSet;
@@ -154,9 +154,13 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
         let watched = self.references.is_watching().then(|| self.references.watched());
         let run = Run { marking: self, pool, when, watched, tally: Mutex::default() };
         let work = |role| {
-            if run.pool.join() {
+            let until = match role {
+                Role::Assistant(until) => Some(until),
+                Role::Helper => None,
+            };
+            if run.pool.join(until) {
                 let _presence = Presence(&run.pool);
-                let mut marker = Marker::new(&run, Some(role));
+                let mut marker = Marker::new(&run, until);
                 seed(&mut marker);
                 marker.work();
             }
@@ -214,12 +218,8 @@ pub(super) struct Marker<'r, 'a, M> {
 }
 
 impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
-    /// The first marker of a run, or one with a role of the crew's.
-    fn new(run: &'r Run<'r, 'a, M>, role: Option<Role>) -> Self {
-        let until = match role {
-            Some(Role::Assistant(until)) => Some(until),
-            Some(Role::Helper) | None => None,
-        };
+    /// A marker that has time until then, or for as long as the run lasts.
+    fn new(run: &'r Run<'r, 'a, M>, until: Option<Instant>) -> Self {
         Self {
             run,
             marking: run.marking,
@@ -232,6 +232,11 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             tally: Tally::default(),
             until_clock: CLOCK_INTERVAL,
         }
+    }
+
+    /// Whether this one is here for a moment, and should begin with little.
+    pub(super) fn is_brief(&self) -> bool {
+        self.until.is_some()
     }
 
     pub(super) fn marking(&self) -> &'r Marking<'a, M> {
@@ -253,10 +258,11 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     /// Marks until nothing is left anywhere, or the time is up.
     fn work(&mut self) {
         while self.drain() {
-            match self.run.pool.take() {
-                Some(Packet::References(references)) => self.stack = references,
-                Some(Packet::Part(object, part)) => self.parts.push((object, part)),
-                None => return,
+            match self.run.pool.take(self.until) {
+                Taken::Packet(Packet::References(references)) => self.stack = references,
+                Taken::Packet(Packet::Part(object, part)) => self.parts.push((object, part)),
+                Taken::TimeUp => break,
+                Taken::Finished => return,
             }
         }
         self.give_up();

@@ -68,7 +68,9 @@ impl Allocated {
     /// What is likely to be allocated during the next cycle, when so much was thought of this one.
     pub(super) fn next(self, thought: usize) -> usize {
         let seen = self.during;
-        if self.late { seen.max(thought) / 2 * 3 + FIRST_GUESS } else { seen.midpoint(thought) }
+        // Where there was no room for as much as was thought, a still larger thought is no help.
+        let too_little = self.late && seen >= thought;
+        if too_little { seen / 2 * 3 + FIRST_GUESS } else { seen.midpoint(thought) }
     }
 }
 
@@ -137,8 +139,10 @@ impl Pacer {
         let latest = room.free.saturating_sub(room.during / 2 * 3);
         // A cycle that begins at once has no garbage to find.
         let trigger = room.nursery.min(latest.max(room.free / 4));
+        let rest = room.free.saturating_sub(trigger);
+        let untaxed = room.during.clamp(rest / 3, rest / 3 * 2);
         self.trigger.store(trigger, Relaxed);
-        self.taxed_from.store(trigger + room.free.saturating_sub(trigger) / 3, Relaxed);
+        self.taxed_from.store(trigger + untaxed, Relaxed);
         self.wall.store(room.free, Relaxed);
     }
 
@@ -192,7 +196,8 @@ mod tests {
         let in_time = Allocated { total: 500, during: 100, late: false };
         assert_eq!(in_time.next(300), 200);
         let late = Allocated { late: true, ..in_time };
-        assert_eq!(late.next(300), 450 + FIRST_GUESS);
+        assert_eq!(late.next(80), 150 + FIRST_GUESS);
+        assert_eq!(late.next(300), 200);
     }
 
     #[test]

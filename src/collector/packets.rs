@@ -9,6 +9,8 @@
 //! one marks alone until somebody comes, and what it writes meanwhile needs no atomic operation.
 //! Whoever comes waits at the door until the first marker has looked there.
 
+use std::time::Instant;
+
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -36,6 +38,16 @@ struct State<T> {
     finished: bool,
 }
 
+/// What a marker gets that asks for a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken<T> {
+    Packet(T),
+    /// The caller's time was up first. It is still one of the markers.
+    TimeUp,
+    /// There will be no more: every marker waits, or the pool was closed.
+    Finished,
+}
+
 impl<T> PacketPool<T> {
     /// A pool with one marker, the first, and with the door open if it reckons with others.
     pub(super) fn new(packets: Vec<T>, open: bool) -> Self {
@@ -49,13 +61,16 @@ impl<T> PacketPool<T> {
         }
     }
 
-    /// Adds the caller to the markers. False when all is done; waits for the first marker otherwise
-    /// if need be.
-    pub(super) fn join(&self) -> bool {
+    /// Adds the caller to the markers; waits for the first marker if need be. False when all is done,
+    /// or when it is `until` and nobody has opened.
+    pub(super) fn join(&self, until: Option<Instant>) -> bool {
         let mut state = self.lock();
         while !state.open && !state.finished {
+            if is_past(until) {
+                return false;
+            }
             self.knocking.store(true, Ordering::Relaxed);
-            state = self.opened.wait(state).expect("no panic under the packet lock");
+            state = wait(&self.opened, state, until);
         }
         state.markers += usize::from(!state.finished);
         !state.finished
@@ -102,24 +117,26 @@ impl<T> PacketPool<T> {
         self.changed.notify_one();
     }
 
-    /// Takes a packet, waiting for one. `None` when there will be no more: every marker waits, or the
-    /// pool was closed.
-    pub(super) fn take(&self) -> Option<T> {
+    /// Takes a packet; waits for one, at most until the given time.
+    pub(super) fn take(&self, until: Option<Instant>) -> Taken<T> {
         let mut state = self.lock();
         loop {
             if state.finished {
-                return None;
+                return Taken::Finished;
             }
             if let Some(packet) = state.packets.pop() {
-                return Some(packet);
+                return Taken::Packet(packet);
+            }
+            if is_past(until) {
+                return Taken::TimeUp;
             }
             state.waiting += 1;
             self.look_for_the_end(&mut state);
             if state.finished {
-                return None;
+                return Taken::Finished;
             }
             self.waiting.store(state.waiting, Ordering::Relaxed);
-            state = self.changed.wait(state).expect("no panic under the packet lock");
+            state = wait(&self.changed, state, until);
             state.waiting -= 1;
             self.waiting.store(state.waiting, Ordering::Relaxed);
         }
@@ -140,6 +157,21 @@ impl<T> PacketPool<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().expect("no panic under the packet lock")
     }
+}
+
+fn is_past(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
+}
+
+fn wait<'a, S>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, S>,
+    until: Option<Instant>,
+) -> MutexGuard<'a, S> {
+    let poisoned = "no panic under the packet lock";
+    let Some(until) = until else { return condition.wait(guard).expect(poisoned) };
+    let time = until.saturating_duration_since(Instant::now());
+    condition.wait_timeout(guard, time).expect(poisoned).0
 }
 
 /// Held by each marker: should it panic, the others end instead of waiting for it for ever.

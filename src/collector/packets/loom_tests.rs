@@ -8,7 +8,7 @@ use super::*;
 /// A packet of `n` makes one of `n - 1`. Returns how many packets this marker had.
 fn mark(pool: &PacketPool<usize>) -> usize {
     let mut had = 0;
-    while let Some(packet) = pool.take() {
+    while let Taken::Packet(packet) = pool.take(None) {
         had += 1;
         if packet > 0 {
             pool.give(packet - 1);
@@ -23,7 +23,7 @@ fn loom_markers_stop_when_all_work_is_done_and_not_before() {
         let pool = Arc::new(PacketPool::new(vec![2], true));
         let other = loom::thread::spawn({
             let pool = Arc::clone(&pool);
-            move || if pool.join() { mark(&pool) } else { 0 }
+            move || if pool.join(None) { mark(&pool) } else { 0 }
         });
         let had = mark(&pool);
         assert_eq!(had + other.join().unwrap(), 3);
@@ -37,10 +37,10 @@ fn loom_a_marker_that_leaves_early_leaves_its_work_to_the_others() {
         let other = loom::thread::spawn({
             let pool = Arc::clone(&pool);
             move || {
-                if !pool.join() {
+                if !pool.join(None) {
                     return;
                 }
-                if let Some(packet) = pool.take() {
+                if let Taken::Packet(packet) = pool.take(None) {
                     pool.give(packet);
                     pool.leave();
                 }
@@ -57,7 +57,7 @@ fn loom_a_closed_pool_stops_every_marker_and_loses_no_packet() {
         let pool = Arc::new(PacketPool::new(vec![1], true));
         let other = loom::thread::spawn({
             let pool = Arc::clone(&pool);
-            move || if pool.join() { mark(&pool) } else { 0 }
+            move || if pool.join(None) { mark(&pool) } else { 0 }
         });
         pool.close();
         let had = other.join().unwrap();
@@ -88,7 +88,7 @@ fn door(open_before_the_last_write: bool) {
         let other = loom::thread::spawn({
             let (pool, marks) = (Arc::clone(&pool), Arc::clone(&marks));
             move || {
-                if pool.join() {
+                if pool.join(None) {
                     marks.mark();
                     mark(&pool);
                 }
