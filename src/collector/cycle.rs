@@ -244,7 +244,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let rules = &self.shared.rules;
         let slices = self.shared.ledger.slices();
         let seed = |marker: &mut Marker<'_, '_, M>| {
-            slices.take(marker.is_brief(), rules, |pages, next| marker.rescan(pages, next))
+            slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next))
         };
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
@@ -363,7 +363,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         let slices = ledger.slices();
         let seed = |marker: &mut Marker<'_, '_, M>| {
-            slices.take(marker.is_brief(), rules, |pages, next| marker.rescan(pages, next))
+            slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next))
         };
         let helpers = self.helpers_for(self.trace_time);
         let tally = self.marking.run(helpers, When::Stopped(deadline), &seed, |first| {

@@ -24,8 +24,8 @@ use crate::sync::process::atomic::{AtomicUsize, Ordering};
 /// Bytes that one thread scans at a time, when several do.
 const PIECE: usize = 32 << 20;
 
-/// Bytes that one thread takes at a time to look at again, and bytes that one takes that is only here
-/// for a moment: it owes again what it does not get done.
+/// Bytes that one thread takes at a time to look at again, and bytes that one takes whose time may be
+/// up soon: it owes again what it does not get done.
 const SLICE: usize = 16 << 20;
 const BITE: usize = 1 << 20;
 
@@ -185,7 +185,9 @@ impl Ledger {
 
     /// The owed pages, for any number of threads to take from.
     pub(super) fn slices(&self) -> Slices<'_> {
-        Slices { owed: &self.owed, next: AtomicUsize::new(0) }
+        let first = self.owed.iter().next().map_or(0, |range| range.start());
+        let skipped = (first.saturating_sub(self.owed.span().start())) / BITE * BITE;
+        Slices { owed: &self.owed, next: AtomicUsize::new(skipped) }
     }
 }
 
@@ -199,15 +201,16 @@ pub(super) struct Slices<'a> {
 impl Slices<'_> {
     /// Takes the owed pages of slice after slice and passes them to `look`, in address order, as
     /// ranges, each with the one after it if that is known. What `look` does not get done (it says so
-    /// by false) is owed again, and so is everything after it. Who is `brief` takes small slices.
+    /// by false) is owed again, and so is everything after it. Who is `hurried`
+    /// takes small slices.
     pub(super) fn take(
         &self,
-        brief: bool,
+        hurried: bool,
         rules: &Rules,
         mut look: impl FnMut(PageRange, Option<PageRange>) -> bool,
     ) {
         let (mut in_time, mut taken) = (true, Vec::new());
-        while in_time && let Some(slice) = self.next(if brief { BITE } else { SLICE }) {
+        while in_time && let Some(slice) = self.next(if hurried { BITE } else { SLICE }) {
             self.owed.take_in(slice, |range| taken.push(range));
             let mut ranges = taken.drain(..).peekable();
             while let Some(range) = ranges.next() {
@@ -222,8 +225,11 @@ impl Slices<'_> {
     /// So many bytes that nobody has had.
     fn next(&self, bytes: usize) -> Option<PageRange> {
         let span = self.owed.span();
-        let start = span.start() + self.next.fetch_add(bytes, Ordering::Relaxed);
-        let slice = || PageRange::new(start, span.end().min(start + bytes));
-        (start < span.end()).then(|| slice().expect("slices are whole pages"))
+        let offset = self.next.fetch_add(bytes, Ordering::Relaxed);
+        (offset < span.bytes()).then(|| {
+            let end = span.bytes().min(offset + bytes);
+            let slice = PageRange::new(span.start() + offset, span.start() + end);
+            slice.expect("slices are whole pages")
+        })
     }
 }

@@ -234,9 +234,9 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         }
     }
 
-    /// Whether this one is here for a moment, and should begin with little.
-    pub(super) fn is_brief(&self) -> bool {
-        self.until.is_some()
+    /// Whether its time may be up soon, so that it should begin with little at once.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.deadline().is_some()
     }
 
     pub(super) fn marking(&self) -> &'r Marking<'a, M> {
@@ -268,13 +268,16 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         self.give_up();
     }
 
-    /// Whether this marker's time is up.
-    fn is_late(&self) -> bool {
-        let deadline = match self.run.when {
+    fn deadline(&self) -> Option<Instant> {
+        match self.run.when {
             When::Running => self.until,
             When::Stopped(deadline) => deadline,
-        };
-        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        }
+    }
+
+    /// Whether this marker's time is up.
+    fn is_late(&self) -> bool {
+        self.deadline().is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// To be called after `work` steps; looks at the clock and the door once in a while. False if
