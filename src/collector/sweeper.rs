@@ -72,9 +72,7 @@ impl Sweeping {
 impl<M: ObjectModel> Shared<M> {
     pub(super) fn sweep_in_background(&self) {
         while let Some(wake) = self.sweeping.wait(self.idle_after()) {
-            while !self.sweep_batch() {
-                std::thread::yield_now();
-            }
+            while !self.sweep_batch() {}
             if let Some(mut cycle) = self.cycle.try_lock() {
                 self.finish_sweep(&mut cycle);
                 if matches!(wake, Wake::Idle) {
@@ -85,7 +83,9 @@ impl<M: ObjectModel> Shared<M> {
     }
 
     fn sweep_batch(&self) -> bool {
-        self.memory.pool().sweep_some(BATCH, &self.memory.metadata)
+        let done = self.memory.pool().sweep_some(BATCH, &self.memory.metadata);
+        self.memory.let_others_have_the_pool();
+        done
     }
 
     /// Sweeps everything that is left, and sizes the heap by what is alive.

@@ -41,6 +41,9 @@ pub(crate) enum MemoryError {
 /// large objects can be found.
 const RESERVED_PER_COMMITTED: usize = 3;
 
+/// How often a thread yields that leaves the pool to others.
+const COURTESY: u32 = 100;
+
 /// The memory of one heap.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -48,6 +51,8 @@ pub(crate) struct Memory {
     /// Dropped before the reservation that it watches.
     pub(crate) selection: Selection,
     pool: Mutex<Pool>,
+    /// Threads that wait for the pool.
+    queue: AtomicUsize,
     /// Bytes that all chunks have together: no object can be larger.
     capacity: usize,
     /// Bytes outside the heap that objects keep, and that count towards the limit.
@@ -77,6 +82,7 @@ impl Memory {
             metadata: Metadata::new(geometry)?,
             selection,
             pool: Mutex::new(pool),
+            queue: AtomicUsize::new(0),
             capacity: limit * CHUNK,
             external,
             _reservation: reservation,
@@ -89,7 +95,24 @@ impl Memory {
 
     /// The pool, locked. A panic of another holder is not survived.
     pub(crate) fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().expect("a thread panicked while it held the heap's pool")
+        if let Ok(pool) = self.pool.try_lock() {
+            return pool;
+        }
+        self.queue.fetch_add(1, Relaxed);
+        let pool = self.pool.lock();
+        self.queue.fetch_sub(1, Relaxed);
+        pool.expect("a thread panicked while it held the heap's pool")
+    }
+
+    /// To be called by a thread that takes the pool again and again: a mutex is not fair, and whoever
+    /// waits for it would find it taken each time that it wakes.
+    pub(crate) fn let_others_have_the_pool(&self) {
+        for _ in 0..COURTESY {
+            if self.queue.load(Relaxed) == 0 {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// The pool, locked for a fork: also after a panic, which is no reason not to fork.

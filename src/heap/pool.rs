@@ -261,9 +261,23 @@ impl Pool {
         Grant { block, occupied: None, zero, smallest_hole: SMALL_HOLE }
     }
 
-    /// A block of the kind that has a hole of `granules`, with the largest holes that there are.
+    /// A block of the kind that has a hole of `granules`, of those that are swept one with the largest
+    /// holes. To sweep them all first would take tens of milliseconds.
     fn grant_partial(&mut self, kind: Kind, granules: usize, metadata: &Metadata) -> Option<Grant> {
-        self.sweep_all_of(kind, metadata);
+        loop {
+            let grant = self.swept_with_hole(kind, granules, metadata);
+            if grant.is_some() || !self.sweep_some_of(kind, SWEEPS_PER_TAKE, metadata) {
+                return grant;
+            }
+        }
+    }
+
+    fn swept_with_hole(
+        &mut self,
+        kind: Kind,
+        granules: usize,
+        metadata: &Metadata,
+    ) -> Option<Grant> {
         let lists = &mut self.partial[kind as usize];
         let fits_all = granules.next_power_of_two().ilog2() as usize;
         for class in (fits_all..HOLE_CLASSES).rev() {

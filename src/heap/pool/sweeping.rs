@@ -12,19 +12,27 @@ use crate::object::Kind;
 use crate::os::page_size;
 
 impl Pool {
-    /// Sweeps what is left of the blocks of a kind.
-    pub(super) fn sweep_all_of(&mut self, kind: Kind, metadata: &Metadata) {
-        while self.list_unswept(metadata) {}
-        while let Some(block) = self.unswept[kind as usize].pop() {
-            self.sweep(block, metadata);
+    /// Sweeps up to `count` of what is left of the blocks of a kind. Returns whether there were any.
+    pub(super) fn sweep_some_of(&mut self, kind: Kind, count: usize, metadata: &Metadata) -> bool {
+        let mut swept = 0;
+        while swept < count {
+            match self.unswept[kind as usize].pop() {
+                Some(block) => self.sweep(block, metadata),
+                None if self.list_unswept(metadata) => continue,
+                None => break,
+            }
+            swept += 1;
         }
+        swept > 0
     }
 
     /// Sweeps everything that is left. Returns whether anything was.
     pub(super) fn sweep_all(&mut self, metadata: &Metadata) -> bool {
         let unswept = self.large_unswept || self.has_unswept();
         self.sweep_large(metadata);
-        Kind::ALL.into_iter().for_each(|kind| self.sweep_all_of(kind, metadata));
+        for kind in Kind::ALL {
+            self.sweep_some_of(kind, usize::MAX, metadata);
+        }
         unswept
     }
 
