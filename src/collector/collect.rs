@@ -68,6 +68,22 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         self.pacer.is_running()
     }
 
+    fn precede(&self) {
+        self.precedence.take();
+    }
+
+    fn fall_in(&self) {
+        self.precedence.end();
+    }
+
+    fn is_preceded(&self) -> bool {
+        self.precedence.is_taken()
+    }
+
+    fn let_precede(&self) {
+        drop(self.precedence.wait());
+    }
+
     fn out_of_memory(&self, error: &OutOfMemory) -> bool {
         self.ask_for_memory(error)
     }

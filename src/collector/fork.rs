@@ -36,6 +36,7 @@ use std::time::Instant;
 use super::crew::HeldCrew;
 use super::heap::Shared;
 use super::history::Cycle;
+use super::precedence::HeldPrecedence;
 use super::pressure::HeldPressure;
 use super::requests::HeldRequests;
 use super::rules::Rule;
@@ -163,6 +164,7 @@ struct Locks<'a> {
     _roots: HeldRoots<'a>,
     references: HeldTables<'a>,
     _pressure: HeldPressure<'a>,
+    precedence: HeldPrecedence<'a>,
     pool: MutexGuard<'a, Pool>,
     recorder: MutexGuard<'a, Recorder>,
     requests: HeldRequests<'a>,
@@ -216,6 +218,7 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
             _roots: shared.roots.hold(),
             references: shared.references.hold(),
             _pressure: shared.pressure.hold(),
+            precedence: shared.precedence.hold(),
             pool: shared.memory.hold_pool(),
             recorder: shared.recorder.lock().unwrap_or_else(PoisonError::into_inner),
             requests: shared.requests.hold(),
@@ -244,6 +247,7 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     let metadata = &shared.memory.metadata;
     locks.world.keep_only(Local::is_callers);
     locks.requests.cut_off();
+    locks.precedence.cut_off();
     if locks.cycle.cut_off() {
         if shared.rules.holds(Rule::ClearCutOff) {
             locks.pool.discard_next_marks();

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::mark::Scope;
 use super::options::{HeapOptions, Mode, OptionError, Sizing};
 use super::pacing::{Pacer, Room};
+use super::precedence::Precedence;
 use super::pressure::Pressure;
 use super::referee::{BarrierReport, Referee};
 use super::report::CycleReport;
@@ -95,6 +96,7 @@ pub(super) struct Shared<M> {
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
     pub(super) pressure: Pressure,
+    pub(super) precedence: Precedence,
     pub(super) rules: Rules,
     pub(super) workers: Mutex<Workers>,
     pub(super) me: Weak<Self>,
@@ -184,6 +186,7 @@ impl<M: ObjectModel> Heap<M> {
             concurrent,
             requests: Requests::default(),
             pressure: Pressure::default(),
+            precedence: Precedence::default(),
             rules: Rules::default(),
             workers: Mutex::default(),
             me: Weak::clone(me),

@@ -15,6 +15,7 @@ mod mark;
 mod options;
 mod pacing;
 mod packets;
+mod precedence;
 mod pressure;
 mod referee;
 mod references;

@@ -140,7 +140,7 @@ impl Pacer {
         // A cycle that begins at once has no garbage to find.
         let trigger = room.nursery.min(latest.max(room.free / 4));
         let rest = room.free.saturating_sub(trigger);
-        let untaxed = room.during.clamp(rest / 3, rest / 3 * 2);
+        let untaxed = untaxed(room.during as f64, rest as f64) as usize;
         self.trigger.store(trigger, Relaxed);
         self.taxed_from.store(trigger + untaxed, Relaxed);
         self.wall.store(room.free, Relaxed);
@@ -159,6 +159,13 @@ impl Pacer {
         let late = self.late.swap(false, Relaxed);
         Allocated { total, during: total - self.at_begin.load(Relaxed), late }
     }
+}
+
+/// Bytes that may be allocated during a cycle before mutators help, of `rest` that there are: what is
+/// likely to be allocated anyway, if that leaves a third; the less, the less of it fits.
+fn untaxed(during: f64, rest: f64) -> f64 {
+    let most = rest / 3.0 * 2.0;
+    if during <= most { during.max(rest / 3.0) } else { rest / 3.0 * (most / during) }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -111,6 +111,19 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// Whether a collection is going on while the program runs.
     fn is_marking(&self) -> bool;
 
+    /// Has the other mutators wait before they take memory, until this one [falls in](Self::fall_in)
+    /// again. Waits for one that precedes already. The calling mutator is parked.
+    fn precede(&self);
+
+    /// Ends that.
+    fn fall_in(&self);
+
+    /// Whether a mutator precedes.
+    fn is_preceded(&self) -> bool;
+
+    /// Waits until none precedes. The calling mutator is parked.
+    fn let_precede(&self);
+
     /// Asks the program to free something; whether it has.
     fn out_of_memory(&self, error: &OutOfMemory) -> bool;
 
@@ -161,6 +174,8 @@ pub struct Mutator {
     memory: Arc<Memory>,
     collector: Arc<dyn CollectOnDemand>,
     roots: Arc<Roots>,
+    /// Whether the other mutators wait for this one to find room.
+    precedes: bool,
     _bound_to_its_thread: PhantomData<*mut ()>,
 }
 
@@ -183,8 +198,16 @@ impl Mutator {
         let name = current.name().map_or_else(|| format!("{:?}", current.id()), str::to_owned);
         let thread = world.attach(name, local);
         let buffers = NonNull::new(thread.local.buffers.get()).expect("a box is not null");
-        let _bound_to_its_thread = PhantomData;
-        Ok(Self { buffers, thread, world, memory, collector, roots, _bound_to_its_thread })
+        Ok(Self {
+            buffers,
+            thread,
+            world,
+            memory,
+            collector,
+            roots,
+            precedes: false,
+            _bound_to_its_thread: PhantomData,
+        })
     }
 
     /// Allocates an object of `bytes` bytes, zeroed, at a multiple of 16.
@@ -345,6 +368,10 @@ impl Mutator {
     /// Does what `bytes` more ask for. Returns how much the heap may grow for them: while a
     /// collection is going on, what it will free is taken in advance.
     fn charge(&mut self, bytes: usize, effort: Effort) -> Room {
+        if self.collector.is_preceded() && !self.precedes {
+            let collector = Arc::clone(&self.collector);
+            self.parked(|| collector.let_precede());
+        }
         match self.collector.charge(bytes) {
             MoreRoom::Collect if effort == Effort::Usual => self.collect_for(Cause::Allocation),
             MoreRoom::Assist(time) if effort == Effort::Usual => {

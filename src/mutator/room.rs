@@ -1,11 +1,13 @@
 //! What is done when there is no room: collecting, growing, asking the program to free something.
 
+use std::sync::Arc;
+
 use super::{Cause, Mutator};
 use crate::heap::{NoChunk, Room};
 
-/// Collections that are tried when there is no room. More than one, because other threads may take
-/// what the first one freed before this one does.
-const COLLECTIONS_FOR_ROOM: usize = 8;
+/// Full collections that are tried with precedence over other threads, when those have taken what one
+/// before had freed. More than one, because a thread may have been about to take a block.
+const COLLECTIONS_WITH_PRECEDENCE: usize = 2;
 
 /// How often the program is asked to free something for one allocation.
 const APPEALS: usize = 16;
@@ -76,28 +78,50 @@ impl Mutator {
         bytes: usize,
         attempt: &mut impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
     ) -> Result<R, OutOfMemory> {
-        let mut error = match attempt(self, Effort::Usual) {
+        if let Ok(object) = attempt(self, Effort::Usual) {
+            return Ok(object);
+        }
+        // What was going on already need not have found all that is garbage by now.
+        self.collect_for(Cause::Exhaustion);
+        if let Ok(object) = self.attempt_to_grow(attempt, Effort::Grown) {
+            return Ok(object);
+        }
+        self.collect_for(Cause::LastResort);
+        let error = match self.attempt_to_grow(attempt, Effort::GrownToTheLimit) {
             Ok(object) => return Ok(object),
             Err(error) => error,
         };
-        let more = std::iter::repeat_n(Cause::LastResort, COLLECTIONS_FOR_ROOM);
-        for cause in std::iter::once(Cause::Exhaustion).chain(more) {
-            self.collect_for(cause);
-            // What was going on already need not have found all that is garbage by now.
-            let whole = cause == Cause::LastResort;
-            let grown = if whole { Effort::GrownToTheLimit } else { Effort::Grown };
-            for effort in [Effort::Collected, grown] {
-                match attempt(self, effort) {
-                    Ok(object) => return Ok(object),
-                    Err(latest) => error = latest,
-                }
-            }
-            let alone = self.world.attached() == 1 || !self.memory.is_roomy(bytes);
-            if alone && cause == Cause::LastResort {
+        if self.world.attached() == 1 || !self.memory.is_roomy(bytes) {
+            return Err(self.out_of_memory(bytes, error.to_string()));
+        }
+        self.attempt_with_precedence(bytes, attempt)
+    }
+
+    fn attempt_to_grow<R>(
+        &mut self,
+        attempt: &mut impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
+        grown: Effort,
+    ) -> Result<R, NoChunk> {
+        attempt(self, Effort::Collected).or_else(|_| attempt(self, grown))
+    }
+
+    /// As the last attempts, while the other threads wait before they take anything.
+    fn attempt_with_precedence<R>(
+        &mut self,
+        bytes: usize,
+        attempt: &mut impl FnMut(&mut Self, Effort) -> Result<R, NoChunk>,
+    ) -> Result<R, OutOfMemory> {
+        let preceding = Preceding::begin(self);
+        let mut result = preceding.0.attempt_to_grow(attempt, Effort::GrownToTheLimit);
+        for _ in 0..COLLECTIONS_WITH_PRECEDENCE {
+            if result.is_ok() {
                 break;
             }
+            preceding.0.collect_for(Cause::LastResort);
+            result = preceding.0.attempt_to_grow(attempt, Effort::GrownToTheLimit);
         }
-        Err(self.out_of_memory(bytes, error.to_string()))
+        drop(preceding);
+        result.map_err(|error| self.out_of_memory(bytes, error.to_string()))
     }
 
     /// Makes room for `bytes` outside the heap within the heap's limit, and takes it.
@@ -108,5 +132,24 @@ impl Mutator {
         self.safepoint();
         self.charge(bytes, Effort::Usual);
         self.insist(bytes, |mutator, _: Effort| mutator.memory.reserve_external(bytes))
+    }
+}
+
+/// The other mutators wait for this one; ends when dropped, also by a panic.
+struct Preceding<'a>(&'a mut Mutator);
+
+impl<'a> Preceding<'a> {
+    fn begin(mutator: &'a mut Mutator) -> Self {
+        let collector = Arc::clone(&mutator.collector);
+        mutator.parked(|| collector.precede());
+        mutator.precedes = true;
+        Self(mutator)
+    }
+}
+
+impl Drop for Preceding<'_> {
+    fn drop(&mut self) {
+        self.0.precedes = false;
+        self.0.collector.fall_in();
     }
 }
