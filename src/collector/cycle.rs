@@ -244,7 +244,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let rules = &self.shared.rules;
         let slices = self.shared.ledger.slices();
         let seed = |marker: &mut Marker<'_, '_, M>| {
-            slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next))
+            // What is found is not to pile up while there is only time to look for more.
+            if !marker.is_hurried() || marker.work_off_leftovers() {
+                slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next));
+            }
         };
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
@@ -363,7 +366,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         let slices = ledger.slices();
         let seed = |marker: &mut Marker<'_, '_, M>| {
-            slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next))
+            // What is found is not to pile up while there is only time to look for more.
+            if !marker.is_hurried() || marker.work_off_leftovers() {
+                slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next));
+            }
         };
         let helpers = self.helpers_for(self.trace_time);
         let tally = self.marking.run(helpers, When::Stopped(deadline), &seed, |first| {

@@ -191,6 +191,14 @@ impl Ledger {
     }
 }
 
+/// How much of some owed pages was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    AtAll,
+    /// Time was up when everything before this address had been.
+    Until(usize),
+}
+
 /// The owed pages as slices of the heap, each of which one thread takes.
 pub(super) struct Slices<'a> {
     owed: &'a PageSet,
@@ -200,25 +208,32 @@ pub(super) struct Slices<'a> {
 
 impl Slices<'_> {
     /// Takes the owed pages of slice after slice and passes them to `look`, in address order, as
-    /// ranges, each with the one after it if that is known. What `look` does not get done (it says so
-    /// by false) is owed again, and so is everything after it. Who is `hurried`
+    /// ranges, each with the one after it if that is known. What `look` does not get done is owed
+    /// again, and so is everything after it. Who is `hurried`
     /// takes small slices.
     pub(super) fn take(
         &self,
         hurried: bool,
         rules: &Rules,
-        mut look: impl FnMut(PageRange, Option<PageRange>) -> bool,
+        mut look: impl FnMut(PageRange, Option<PageRange>) -> Looked,
     ) {
         let (mut in_time, mut taken) = (true, Vec::new());
         while in_time && let Some(slice) = self.next(if hurried { BITE } else { SLICE }) {
             self.owed.take_in(slice, |range| taken.push(range));
             let mut ranges = taken.drain(..).peekable();
-            while let Some(range) = ranges.next() {
-                in_time = in_time && look(range, ranges.peek().copied());
-                if !in_time && rules.holds(Rule::OweUnfinished) {
-                    self.owed.insert(range);
+            while in_time && let Some(range) = ranges.next() {
+                if let Looked::Until(address) = look(range, ranges.peek().copied()) {
+                    in_time = false;
+                    self.owe_unfinished(PageRange::new(address, range.end()).ok(), rules);
                 }
             }
+            ranges.for_each(|range| self.owe_unfinished(Some(range), rules));
+        }
+    }
+
+    fn owe_unfinished(&self, pages: Option<PageRange>, rules: &Rules) {
+        if let Some(pages) = pages.filter(|_| rules.holds(Rule::OweUnfinished)) {
+            self.owed.insert(pages);
         }
     }
 
@@ -231,5 +246,27 @@ impl Slices<'_> {
             let slice = PageRange::new(span.start() + offset, span.start() + end);
             slice.expect("slices are whole pages")
         })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A run of pages that takes longer than a stop may last was owed again as a whole, for ever.
+    #[test]
+    fn what_was_looked_at_before_the_time_was_up_is_not_owed_again() {
+        let page = crate::os::page_size();
+        let span = PageRange::new(1 << 30, (1 << 30) + 1024 * page).unwrap();
+        let (ledger, rules) = (Ledger::new(span), Rules::default());
+        ledger.owed().insert(span.subrange(64, 64));
+        ledger.owed().insert(span.subrange(200, 1));
+        for round in 1..=4 {
+            let look = |pages: PageRange, _| Looked::Until(pages.start() + 16 * page);
+            ledger.slices().take(true, &rules, look);
+            assert_eq!(ledger.owed().len(), 65 - 16 * round);
+        }
+        ledger.slices().take(true, &rules, |_, _| Looked::AtAll);
+        assert!(ledger.is_empty());
     }
 }

@@ -259,13 +259,30 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     fn work(&mut self) {
         while self.drain() {
             match self.run.pool.take(self.until) {
-                Taken::Packet(Packet::References(references)) => self.stack = references,
-                Taken::Packet(Packet::Part(object, part)) => self.parts.push((object, part)),
+                Taken::Packet(packet) => self.unpack(packet),
                 Taken::TimeUp => break,
                 Taken::Finished => return,
             }
         }
         self.give_up();
+    }
+
+    /// Marks until nobody has given away anything. False if the time was up before.
+    pub(super) fn work_off_leftovers(&mut self) -> bool {
+        while let Some(packet) = self.run.pool.try_take() {
+            self.unpack(packet);
+            if !self.drain() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn unpack(&mut self, packet: Packet) {
+        match packet {
+            Packet::References(references) => self.stack.extend(references),
+            Packet::Part(object, part) => self.parts.push((object, part)),
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -372,7 +389,8 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             self.stack.push(reference);
         }
         if !self.stack.is_empty() {
-            self.run.pool.give(Packet::References(std::mem::take(&mut self.stack)));
+            // Not the stack itself, which may have been much higher.
+            self.run.pool.give(Packet::References(self.stack.drain(..).collect()));
         }
         for (object, part) in self.parts.drain(..) {
             self.run.pool.give(Packet::Part(object, part));

@@ -117,6 +117,11 @@ impl<T> PacketPool<T> {
         self.changed.notify_one();
     }
 
+    /// Takes a packet if there is one.
+    pub(super) fn try_take(&self) -> Option<T> {
+        self.lock().packets.pop()
+    }
+
     /// Takes a packet; waits for one, at most until the given time.
     pub(super) fn take(&self, until: Option<Instant>) -> Taken<T> {
         let mut state = self.lock();

@@ -3,6 +3,7 @@
 //! Pages come in address order, and so do the objects of one. The processor sees that by itself,
 //! but not what the next page is: that is asked for in advance.
 
+use super::ledger::Looked;
 use super::mark::Marker;
 use super::ring::prefetch;
 use super::rules::Rule;
@@ -18,11 +19,12 @@ const AHEAD: usize = 8;
 const LINE: usize = 64;
 
 impl<M: ObjectModel> Marker<'_, '_, M> {
-    /// Traces every marked object that has a part in `pages`, or has it traced next. False if time
-    /// was up; then not all may have been traced. `next` is likely to come after them.
+    /// Traces every marked object that has a part in `pages`, or has it traced next. When time is up
+    /// before, returns where what is left begins; a part is always done, however little time there
+    /// is. `next` is likely to come after these pages.
     ///
     /// Pages without marked objects cost a look at their mark bits: four words for 4 KiB.
-    pub(super) fn rescan(&mut self, pages: PageRange, next: Option<PageRange>) -> bool {
+    pub(super) fn rescan(&mut self, pages: PageRange, next: Option<PageRange>) -> Looked {
         self.ask_for(next);
         let metadata = &self.marking().memory.metadata;
         for piece in pages.pieces(BLOCK) {
@@ -34,11 +36,12 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
             let tally = self.tally();
             tally.rescanned += piece.pages();
             tally.barren += if objects == 0 { piece.pages() } else { 0 };
+            // What the objects refer to is on the stack, if it is not marked yet: it is not lost.
             if !self.tick(objects) || !self.drain_some() {
-                return false;
+                return Looked::Until(piece.end());
             }
         }
-        true
+        Looked::AtAll
     }
 
     #[inline]

@@ -1,13 +1,14 @@
 //! What the heap costs besides its objects.
 
-use strandline::{HeapOptions, Mode, Sizing, StackScan};
+use strandline::{HeapOptions, Sizing, StackScan};
 
 use crate::chains::Chains;
 use crate::graph::heap;
 use crate::measure::{GIB, MIB, alone, mib, peak_resident, resident, resident_within, scale};
 
-/// What a heap may take whatever its size: marker stacks, the allocator's slack, thread stacks.
-const CONSTANT: usize = 4 * MIB;
+/// What a heap may take whatever its size: marker stacks, the allocator's slack, thread stacks, and the
+/// code that runs for the first time.
+const CONSTANT: usize = 8 * MIB;
 
 /// Fills a heap with objects of one size, collects, and compares the memory of the process outside
 /// the object chunks with that inside.
@@ -15,9 +16,7 @@ fn check(what: &str, object_bytes: usize) {
     let _alone = alone();
     let before = resident();
     let limit = scale(2 * GIB, 64 * MIB);
-    // Marked in one stop, so that there is nothing beside the objects but metadata.
-    let mode = Mode::Stopped;
-    let options = HeapOptions { limit, mode, sizing: Sizing::Fixed, ..HeapOptions::default() };
+    let options = HeapOptions { limit, sizing: Sizing::Fixed, ..HeapOptions::default() };
     let heap = heap(options);
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let mut chains = Chains::new(&mut mutator, 100);

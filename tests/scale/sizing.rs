@@ -1,6 +1,6 @@
 //! The size of the heap follows what is alive.
 
-use strandline::{HeapOptions, Mode, Sizing, StackScan};
+use strandline::{HeapOptions, Sizing, StackScan};
 
 use crate::chains::Chains;
 use crate::graph::{heap, node};
@@ -11,9 +11,7 @@ fn a_balanced_heap_grows_and_shrinks_with_what_is_alive() {
     let _alone = alone();
     let unit = scale(256 * MIB, 24 * MIB);
     let limit = 4 * GIB;
-    // Every collection is a full one, after which the size is set anew.
-    let mode = Mode::Stopped;
-    let options = HeapOptions { limit, mode, sizing: Sizing::Balanced, ..HeapOptions::default() };
+    let options = HeapOptions { limit, sizing: Sizing::Balanced, ..HeapOptions::default() };
     let heap = heap(options);
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let mut chains = Chains::new(&mut mutator, 100);
@@ -24,8 +22,8 @@ fn a_balanced_heap_grows_and_shrinks_with_what_is_alive() {
             chains.add(&mut mutator, 1024).unwrap();
         }
         // Garbage for as long as it takes the size to settle.
-        let collections = heap.stats().collections;
-        while heap.stats().collections < collections + 8 {
+        let full = heap.stats().full_collections;
+        while heap.stats().full_collections < full + 4 {
             for _ in 0..1000 {
                 node(&mut mutator, 0, 127);
             }
