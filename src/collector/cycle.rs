@@ -197,7 +197,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
-                    self.consume(Ledger::consume_early);
+                    let with_hot = self.shared.options.hot_chunks;
+                    self.consume(if with_hot { Ledger::consume_early } else { Ledger::consume });
                 }
                 self.trace();
             }
@@ -221,6 +222,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let progress = consume(&shared.ledger, &shared.memory, &shared.rules);
         shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         self.scan_time = start.elapsed();
+        self.report.scanning += self.scan_time;
         self.report.rounds += 1;
         self.report.scanned(progress);
     }

@@ -68,6 +68,8 @@ pub struct CycleReport {
     pub allocated_meanwhile: usize,
     /// Whether mutators had to help to mark, or to wait.
     pub late: bool,
+    /// How long it asked for written pages while the program ran.
+    pub scanning: Duration,
     /// How long it traced while the program ran.
     pub tracing: Duration,
     /// Objects that it marked.
@@ -102,6 +104,7 @@ impl CycleReport {
             allocated_bytes: 0,
             allocated_meanwhile: 0,
             late: false,
+            scanning: Duration::ZERO,
             tracing: Duration::ZERO,
             marked_objects: 0,
             dirty_pages: 0,
@@ -191,12 +194,14 @@ impl fmt::Display for CycleReport {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         write!(
             f,
-            "cycle {}, {:?} for {:?}: {:.3} ms, {} MiB allocated, {} of them meanwhile, {} objects marked, {} pages dirty \
+            "cycle {}, {:?} for {:?}: {:.3} ms (scanning {:.3}, tracing {:.3}), {} MiB allocated, {} of them meanwhile, {} objects marked, {} pages dirty \
              in {} rounds, {} faults, {} looked at again, {} of them barren; {} stops",
             self.number,
             self.scope,
             self.cause,
             ms(self.time),
+            ms(self.scanning),
+            ms(self.tracing),
             self.allocated_bytes >> 20,
             self.allocated_meanwhile >> 20,
             self.marked_objects,
