@@ -48,6 +48,8 @@ use crate::object::ObjectModel;
 use crate::os::fork::at_fork;
 use crate::os::thread::with_registers_on_stack;
 use crate::references::HeldTables;
+
+use crate::sync;
 use crate::sync::process::{Mutex, MutexGuard, OnceLock};
 
 /// Every heap of the process.
@@ -163,7 +165,7 @@ struct Locks<'a> {
     _roots: HeldRoots<'a>,
     references: HeldTables<'a>,
     _pressure: HeldPressure<'a>,
-    pool: MutexGuard<'a, Pool>,
+    pool: sync::MutexGuard<'a, Pool>,
     recorder: MutexGuard<'a, Recorder>,
     requests: HeldRequests<'a>,
     _sweeping: MutexGuard<'a, bool>,
