@@ -236,3 +236,86 @@ fn loom_control_objects_in_owned_blocks_are_looked_at() {
 fn loom_control_a_block_is_owned_after_its_first_object() {
     publish(1, 0).refute(UNORDERED, Break::OwnFirst);
 }
+
+/// Numbers that a seed determines (splitmix64; "Fast splittable pseudorandom number generators",
+/// Steele, Lea, Flood, 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ bits >> 31) % end as u64) as usize
+    }
+
+    /// One of the first `objects`, or none.
+    fn reference(&mut self, objects: usize) -> usize {
+        Some(self.below(objects + 1)).filter(|&object| object < objects).unwrap_or(NULL)
+    }
+
+    fn step(&mut self) -> Step {
+        let mut register = || self.below(REGISTERS);
+        let (first, second) = (register(), register());
+        match self.below(5) {
+            0 | 1 => Load(first, second, self.below(SLOTS)),
+            2 | 3 => Store(first, self.below(SLOTS), second),
+            _ => Forget(first),
+        }
+    }
+}
+
+impl Program {
+    /// Two mutators, any graph, any loads and stores.
+    fn random(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let setup = Setup {
+            late: random.below(4) == 0,
+            leave_out: random.below(4) == 0,
+            allocated: random.below(2) == 0,
+            broken: None,
+        };
+        let objects = if setup.allocated { OBJECTS } else { OBJECTS - 1 };
+        let mut graph = [[NULL; SLOTS]; OBJECTS];
+        for slot in graph[..objects].iter_mut().flatten() {
+            *slot = random.reference(objects);
+        }
+        let mutators = (0..2).map(|mutator| {
+            let registers = [(); REGISTERS].map(|()| random.reference(objects));
+            let mut steps = vec![Poll];
+            for _ in 0..3 {
+                steps.push(random.step());
+                if random.below(3) == 0 {
+                    steps.push(Poll);
+                }
+            }
+            if mutator == 0 && !setup.allocated {
+                steps.insert(1 + random.below(steps.len()), Allocate(random.below(REGISTERS)));
+            }
+            (registers, steps)
+        });
+        let mutators = mutators.collect();
+        let cycles = [vec![FULL], vec![MINOR, FULL], vec![FULL, MINOR]];
+        Self { setup, graph, mutators, cycles: cycles[random.below(3)].clone() }
+    }
+}
+
+/// How many random programs every day, and where to begin: `STRANDLINE_LOOM_SEEDS=first..end`.
+const SEEDS: std::ops::Range<u64> = 0..24;
+
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("STRANDLINE_LOOM_SEEDS") else { return SEEDS };
+    let parse = |text: &str| text.parse().ok();
+    let ends = text.split_once("..").and_then(|(a, b)| Some(parse(a)?..parse(b)?));
+    ends.unwrap_or_else(|| panic!("STRANDLINE_LOOM_SEEDS={text}: not like 0..100"))
+}
+
+#[test]
+fn loom_random_programs_of_two_mutators() {
+    for seed in seeds() {
+        let program = Program::random(seed);
+        eprintln!("seed {seed}: {program:?}");
+        check(Some(1), move || program.run());
+    }
+}

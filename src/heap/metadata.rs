@@ -194,3 +194,6 @@ impl Metadata {
         4 * CHUNK / GRANULE / 8 + 2 * BLOCKS_PER_CHUNK
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

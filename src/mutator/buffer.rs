@@ -87,6 +87,21 @@ struct OwnedBlock {
 }
 
 impl Buffer {
+    /// On a block.
+    #[cfg(all(test, loom))]
+    pub(crate) fn on(grant: Grant, metadata: &Metadata) -> Self {
+        let mut buffer = Self::new(metadata);
+        buffer.adopt(grant, metadata);
+        buffer
+    }
+
+    /// An object of that size, for which there is room.
+    #[cfg(all(test, loom))]
+    pub(crate) fn allocate(&mut self, size: usize) -> usize {
+        assert!(self.extend(size, true), "there is a hole of {size} bytes");
+        self.fast.bump(size).expect("there is room now")
+    }
+
     pub(super) fn new(metadata: &Metadata) -> Self {
         Self { fast: AllocationBuffer::new(metadata), hole_end: 0, block: None }
     }
