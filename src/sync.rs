@@ -20,6 +20,9 @@ pub(crate) use loom::sync::{
 
 use atomic::AtomicU64;
 
+#[cfg(all(test, loom))]
+pub(crate) mod model;
+
 /// Process-wide state: `std` in both builds, because a static outlives a loom execution.
 pub(crate) mod process {
     pub(crate) use std::sync::atomic;
@@ -42,6 +45,15 @@ pub(crate) fn zeroed_atomics(len: usize) -> Box<[AtomicU64]> {
     // SAFETY: std documents that AtomicU64 has the in-memory representation of u64; the alignments
     // are equal on 64-bit targets, the only ones that the crate supports.
     unsafe { Box::from_raw(zeros as *mut [AtomicU64]) }
+}
+
+#[cfg(not(loom))]
+pub(crate) use process::zeroed_bytes;
+
+/// `len` atomic bytes that are zero.
+#[cfg(loom)]
+pub(crate) fn zeroed_bytes(len: usize) -> Box<[atomic::AtomicU8]> {
+    (0..len).map(|_| atomic::AtomicU8::new(0)).collect()
 }
 
 /// `len` atomics that are zero.

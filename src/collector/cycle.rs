@@ -64,7 +64,7 @@ const WORTH_HELP: Duration = Duration::from_micros(200);
 
 /// What a cycle does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Roots,
     Trace,
     Preclean {
@@ -84,7 +84,7 @@ enum Phase {
 
 /// What came of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Done,
     /// Looking at what was owed took so long; it is quick enough for a stop.
     Precleaned {
@@ -101,7 +101,7 @@ enum Outcome {
 
 impl Phase {
     /// The transitions, all of them.
-    fn next(self, outcome: Outcome) -> Self {
+    pub(super) fn next(self, outcome: Outcome) -> Self {
         match (self, outcome) {
             (Self::Roots, _) => Self::Trace,
             (Self::Trace, _) => Self::Preclean { round: 0, before: Duration::MAX },

@@ -49,6 +49,8 @@ use crate::object::ObjectModel;
 use crate::os::fork::at_fork;
 use crate::os::thread::with_registers_on_stack;
 use crate::references::HeldTables;
+
+use crate::sync;
 use crate::sync::process::{Mutex, MutexGuard, OnceLock};
 
 /// Every heap of the process.
@@ -165,7 +167,7 @@ struct Locks<'a> {
     references: HeldTables<'a>,
     _pressure: HeldPressure<'a>,
     precedence: HeldPrecedence<'a>,
-    pool: MutexGuard<'a, Pool>,
+    pool: sync::MutexGuard<'a, Pool>,
     recorder: MutexGuard<'a, Recorder>,
     requests: HeldRequests<'a>,
     _sweeping: MutexGuard<'a, bool>,

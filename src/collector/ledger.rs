@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
-use crate::dirty::{PageSet, Scan, TrackError};
+use crate::dirty::{PageSet, Scan, TrackError, Tracker};
 use crate::heap::{Bitmap, Marks, Memory, Watched, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
@@ -67,14 +67,14 @@ impl Ledger {
     /// Consumes what was written (GET + WP); the pages are clean from now on.
     pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> Progress {
         let watched = memory.pool().watched(Which::All, None, &memory.metadata);
-        self.consume_these(watched, None, memory, rules)
+        self.consume_these(watched, None, memory.tracker(), rules)
     }
 
     /// As [`consume`](Self::consume), at the beginning of a minor cycle, when nothing is being marked:
     /// hot chunks are not protected yet. Looks at the same time which chunks are hot.
     pub(super) fn consume_early(&self, memory: &Memory, rules: &Rules) -> Progress {
         let watched = memory.pool().watched(Which::AllButHot, None, &memory.metadata);
-        let progress = self.consume_these(watched, None, memory, rules);
+        let progress = self.consume_these(watched, None, memory.tracker(), rules);
         memory.pool().take_temperature(&self.owed, &memory.metadata);
         progress
     }
@@ -91,19 +91,19 @@ impl Ledger {
     ) -> Progress {
         let mut watched = memory.pool().watched(Which::All, Some(marks), &memory.metadata);
         watched.skip_until(from);
-        self.consume_these(watched, deadline, memory, rules)
+        self.consume_these(watched, deadline, memory.tracker(), rules)
     }
 
-    fn consume_these(
+    pub(super) fn consume_these(
         &self,
         watched: Watched,
         deadline: Option<Instant>,
-        memory: &Memory,
+        tracker: &Tracker,
         rules: &Rules,
     ) -> Progress {
         let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
         let owed = forgotten.as_ref().unwrap_or(&self.owed);
-        self.scan(watched, rules, None, deadline, |range| memory.tracker().consume(range, owed))
+        self.scan(watched, rules, None, deadline, |range| tracker.consume(range, owed))
     }
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
@@ -111,8 +111,17 @@ impl Ledger {
     pub(super) fn peek(&self, memory: &Memory, marks: &Marks, rules: &Rules, help: Help<'_>) {
         let watched = memory.pool().watched(Which::AllAsItIs, Some(marks), &memory.metadata);
         debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
-        let scan = |range| memory.tracker().peek(range, &self.owed);
-        self.scan(watched, rules, help, None, scan);
+        self.peek_these(watched, memory.tracker(), rules, help);
+    }
+
+    pub(super) fn peek_these(
+        &self,
+        watched: Watched,
+        tracker: &Tracker,
+        rules: &Rules,
+        help: Help<'_>,
+    ) {
+        self.scan(watched, rules, help, None, |range| tracker.peek(range, &self.owed));
     }
 
     fn scan(

@@ -19,7 +19,7 @@
 //! An External object is marked and not traced: what it owns outside the heap may be freed at this
 //! moment. The next stop finds what it refers to, and the last stop looks at all of them.
 
-mod trace;
+pub(super) mod trace;
 
 use std::ops::{AddAssign, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -11,6 +11,8 @@ mod heap;
 mod history;
 mod inspect;
 mod ledger;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod mark;
 mod options;
 mod pacing;

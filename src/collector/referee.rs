@@ -20,8 +20,8 @@ use crate::heap::{Bitmap, Content, LargeObject, Memory, Which, is_large};
 use crate::mutator::{Local, Stopped};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
+use crate::sync::atomic::Ordering::Relaxed;
 use crate::sync::process::Mutex;
-use crate::sync::process::atomic::Ordering::Relaxed;
 
 /// Findings of one check that are written to the log.
 const LOGGED: usize = 10;

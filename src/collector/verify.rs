@@ -9,7 +9,7 @@ use crate::heap::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK, Geometry, WORD
 use crate::heap::{Age, Bitmap, Content};
 use crate::mutator::{Local, Stopped};
 use crate::object::{ObjectModel, ObjectRef};
-use crate::sync::process::atomic::Ordering::Relaxed;
+use crate::sync::atomic::Ordering::Relaxed;
 
 /// Checks `marks` against a marking of its own, and the metadata of all blocks.
 ///

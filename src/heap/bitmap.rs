@@ -1,39 +1,28 @@
 //! One bit for each granule of the heap, in memory of its own.
 
-use crate::os::memory::{self, Advice, Reservation};
-use crate::os::{OsError, PageRange, page_size};
-use crate::sync::process::atomic::{AtomicU64, Ordering::Relaxed};
+use super::words::Words;
+use crate::os::OsError;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A table of words that starts as zeros and costs memory only where it was written.
+/// A table of bits that starts as zeros and costs memory only where it was written.
 ///
 /// # Threads
 /// The words are atomic and all accesses relaxed: who may write which word when is the business of
 /// the bitmap's owner.
 #[derive(Debug)]
 pub(crate) struct Bitmap {
-    words: &'static [AtomicU64],
-    /// Owns the memory that `words` points into; `words` must not outlive `self`.
-    _memory: Reservation,
+    words: Words,
 }
 
 impl Bitmap {
     /// A bitmap of `bits` zeros.
     pub(crate) fn new(bits: usize) -> Result<Self, OsError> {
-        let words = bits.div_ceil(64);
-        let memory = Reservation::new(words * size_of::<AtomicU64>(), size_of::<AtomicU64>())?;
-        // SAFETY: the reservation was made just now and is nobody else's.
-        unsafe { memory::commit(memory.range()) }?;
-        let pointer = memory.range().as_ptr().cast::<AtomicU64>();
-        // SAFETY: committed memory is zeroed, page-aligned and as long as that; it lives as long as
-        // `memory`, which is kept beside the slice, and the slice never leaves this struct but by
-        // borrows of `self`.
-        let words = unsafe { std::slice::from_raw_parts(pointer, words) };
-        Ok(Self { words, _memory: memory })
+        Ok(Self { words: Words::new(bits.div_ceil(64))? })
     }
 
     #[inline]
     pub(crate) fn words(&self) -> &[AtomicU64] {
-        self.words
+        &self.words
     }
 
     /// Whether the bit is set.
@@ -134,12 +123,7 @@ impl Bitmap {
     /// whole pages.
     pub(crate) fn discard_words(&self, words: std::ops::Range<usize>) -> Result<(), OsError> {
         debug_assert!(self.words[words.clone()].iter().all(|word| word.load(Relaxed) == 0));
-        let page = page_size();
-        let address = |word| self.words.as_ptr().addr() + word * size_of::<AtomicU64>();
-        let (start, end) = (address(words.start).next_multiple_of(page), address(words.end));
-        let Ok(range) = PageRange::new(start, end / page * page) else { return Ok(()) };
-        // SAFETY: the words are zero, and so is what the memory reads as afterwards.
-        unsafe { memory::advise(range, Advice::Discard) }
+        self.words.discard(words)
     }
 
     /// Clears a range of whole words.

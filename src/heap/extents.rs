@@ -11,7 +11,7 @@
 
 use super::bitmap::Bitmap;
 use super::geometry::WORDS_PER_BLOCK;
-use crate::sync::process::atomic::Ordering::Relaxed;
+use crate::sync::atomic::Ordering::Relaxed;
 
 /// The occupied granules of one block, as bits.
 pub(crate) struct Occupied([u64; WORDS_PER_BLOCK]);

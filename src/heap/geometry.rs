@@ -6,17 +6,19 @@
 //!   block 64 KiB: has one kind of objects, one owner at a time, a record
 //!    granule 16 bytes: the unit of allocation, one bit in each side bitmap
 //! ```
+//!
+//! Under loom a block is two pages, of 64 granules, so that a model has few atomics.
 
 use crate::os::PageRange;
 
 /// Bytes of a granule; every object starts at a multiple and occupies a multiple.
-pub(crate) const GRANULE: usize = 16;
+pub(crate) const GRANULE: usize = if cfg!(loom) { 128 } else { 16 };
 /// Bytes of a block.
-pub(crate) const BLOCK: usize = 64 << 10;
+pub(crate) const BLOCK: usize = if cfg!(loom) { 8 << 10 } else { 64 << 10 };
 /// Bytes of a chunk.
-pub(crate) const CHUNK: usize = 2 << 20;
+pub(crate) const CHUNK: usize = 32 * BLOCK;
 /// The largest object that lives in a block; larger ones are in the large-object space.
-pub(crate) const LARGEST_SMALL: usize = 8 << 10;
+pub(crate) const LARGEST_SMALL: usize = BLOCK / 8;
 
 pub(crate) const BLOCKS_PER_CHUNK: usize = CHUNK / BLOCK;
 pub(crate) const GRANULES_PER_BLOCK: usize = BLOCK / GRANULE;

@@ -8,7 +8,7 @@ use std::ops::{Deref, Range};
 use super::bitmap::Bitmap;
 use super::geometry::{BLOCKS_PER_CHUNK, Geometry, WORDS_PER_BLOCK};
 use crate::os::OsError;
-use crate::sync::process::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The marks of one collection.
 ///

@@ -7,7 +7,7 @@ use crate::object::{Kind, ObjectRef};
 use crate::os::memory::Reservation;
 use crate::os::{OsError, PageRange};
 use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::sync::process::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 
 use super::chunks::{Chunks, NoChunk};
 use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};

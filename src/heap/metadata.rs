@@ -11,8 +11,8 @@ use super::geometry::{
 use super::marks::{Marks, words_of};
 use crate::object::Kind;
 use crate::os::OsError;
-use crate::sync::process::atomic::{AtomicBool, AtomicU8, Ordering, fence};
-use crate::sync::process::zeroed_bytes;
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
+use crate::sync::zeroed_bytes;
 
 /// What is in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,3 +194,6 @@ impl Metadata {
         4 * CHUNK / GRANULE / 8 + 2 * BLOCKS_PER_CHUNK
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

@@ -14,6 +14,7 @@ mod marks;
 mod memory;
 mod metadata;
 mod pool;
+mod words;
 
 pub(crate) use bitmap::Bitmap;
 pub(crate) use chunks::NoChunk;

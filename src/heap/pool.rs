@@ -298,3 +298,6 @@ impl Pool {
 pub(crate) fn watch(kind: Kind) -> Watch {
     if kind.has_slots() { Watch::Watched } else { Watch::Unwatched }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

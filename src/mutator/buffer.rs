@@ -6,7 +6,7 @@
 
 use crate::heap::geometry::{BLOCK, GRANULE};
 use crate::heap::{Age, Grant, Metadata, zero_bytes};
-use crate::sync::process::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Bytes to zero at a time.
 const PIECE: usize = 16 << 10;
@@ -36,7 +36,10 @@ impl AllocationBuffer {
     fn new(metadata: &Metadata) -> Self {
         let base = metadata.geometry.base();
         let biased = |words: &[AtomicU64]| {
-            words.as_ptr().expose_provenance().wrapping_sub(base / (64 * GRANULE) * 8)
+            words
+                .as_ptr()
+                .expose_provenance()
+                .wrapping_sub(base / (64 * GRANULE) * size_of::<AtomicU64>())
         };
         Self {
             cursor: 0,
@@ -63,7 +66,7 @@ impl AllocationBuffer {
 /// Sets the bit of `address` in a table that is given as a base for addresses.
 #[inline]
 fn set_bit(table: usize, address: usize) {
-    let word = table.wrapping_add(address / (64 * GRANULE) * 8);
+    let word = table.wrapping_add(address / (64 * GRANULE) * size_of::<AtomicU64>());
     // SAFETY: the address lies in the buffer's block, so the word is the block's part of a side
     // bitmap, which lives as long as the heap and which only the block's owner writes.
     let word = unsafe { &*std::ptr::with_exposed_provenance::<AtomicU64>(word) };
@@ -84,6 +87,21 @@ struct OwnedBlock {
 }
 
 impl Buffer {
+    /// On a block.
+    #[cfg(all(test, loom))]
+    pub(crate) fn on(grant: Grant, metadata: &Metadata) -> Self {
+        let mut buffer = Self::new(metadata);
+        buffer.adopt(grant, metadata);
+        buffer
+    }
+
+    /// An object of that size, for which there is room.
+    #[cfg(all(test, loom))]
+    pub(crate) fn allocate(&mut self, size: usize) -> usize {
+        assert!(self.extend(size, true), "there is a hole of {size} bytes");
+        self.fast.bump(size).expect("there is room now")
+    }
+
     pub(super) fn new(metadata: &Metadata) -> Self {
         Self { fast: AllocationBuffer::new(metadata), hole_end: 0, block: None }
     }

@@ -13,6 +13,8 @@ pub use room::OutOfMemory;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
+#[cfg(all(test, loom))]
+pub(crate) use buffer::Buffer;
 pub(crate) use fork::ParkedToFork;
 pub(crate) use roots::{HeldRoots, Roots, words};
 pub(crate) use world::{HeldWorld, Stopped, World};
@@ -24,6 +26,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(all(test, loom)))]
 use buffer::Buffer;
 use room::Effort;
 use world::Thread;

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::{Marker, PART, Packet, Scope, When};
 use crate::collector::ring::prefetch;
-use crate::collector::rules::{Moment, Rule};
-use crate::heap::{Age, Content, LargeObject};
+use crate::collector::rules::{Moment, Rule, Rules};
+use crate::dirty::PageSet;
+use crate::heap::{Age, Content, LargeObject, Metadata};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
 use crate::sync::process::atomic::{Ordering, fence};
@@ -103,21 +104,16 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         }
     }
 
-    /// Whether an object at `address` is to be marked, if it is not yet. If it cannot be looked at
-    /// now, the page of the slot that refers to it is owed.
     #[inline]
     fn wants(&self, address: usize, slot: Slot) -> bool {
-        let metadata = &self.marking.memory.metadata;
-        let block = metadata.geometry.block(address);
-        // Most of what a minor cycle sees is old and marked already.
-        if self.marking.scope == Scope::Minor && metadata.is_old(block) {
-            return false;
-        }
-        let owned = metadata.age(block) == Age::Owned;
-        if owned {
-            self.owe(slot);
-        }
-        !owned
+        let marking = self.marking;
+        let filter = Filter {
+            metadata: &marking.memory.metadata,
+            scope: marking.scope,
+            owed: marking.owed,
+            rules: marking.rules,
+        };
+        filter.wants(address, slot.address())
     }
 
     /// As [`wants`](Self::wants), for a word that may be anything: what it resolves to in an owned
@@ -125,17 +121,43 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
     fn wants_word(&self, word: usize, slot: Slot) -> bool {
         self.wants(word, slot) || !self.marking.rules.holds(Rule::RetiredOnly)
     }
+}
+
+/// Which references are followed; a part of marking that needs no objects.
+pub(in crate::collector) struct Filter<'a> {
+    pub(in crate::collector) metadata: &'a Metadata,
+    pub(in crate::collector) scope: Scope,
+    pub(in crate::collector) owed: &'a PageSet,
+    pub(in crate::collector) rules: &'a Rules,
+}
+
+impl Filter<'_> {
+    /// Whether an object at `address` is to be marked, if it is not yet. If it cannot be looked at
+    /// now, the page of the slot that refers to it is owed.
+    #[inline]
+    pub(in crate::collector) fn wants(&self, address: usize, slot: usize) -> bool {
+        let block = self.metadata.geometry.block(address);
+        // Most of what a minor cycle sees is old and marked already.
+        if self.scope == Scope::Minor && self.metadata.is_old(block) {
+            return false;
+        }
+        let owned = self.metadata.age(block) == Age::Owned;
+        if owned {
+            self.owe(slot);
+        }
+        !owned
+    }
 
     #[cold]
-    fn owe(&self, slot: Slot) {
-        if !self.marking.rules.holds(Rule::OweSkipped) {
+    fn owe(&self, slot: usize) {
+        if !self.rules.holds(Rule::OweSkipped) {
             return;
         }
-        let page = slot.address() & !(page_size() - 1);
+        let page = slot & !(page_size() - 1);
         let page = PageRange::new(page, page + page_size()).expect("a page is whole");
         // A slot outside the heap is a root's, and roots are looked at again in every stop.
-        if self.marking.owed.span().covers(page) {
-            self.marking.owed.insert(page);
+        if self.owed.span().covers(page) {
+            self.owed.insert(page);
         }
     }
 }

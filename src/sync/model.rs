@@ -1,0 +1,86 @@
+//! How models are run: how far, and what is said about it.
+//!
+//! `cargo loom` bounds the preemptions of every model and so ends in minutes; `cargo loom-deep` sets
+//! [`DEEP`] and bounds nothing. Its value may be a number: so many preemptions instead. Switches where
+//! a thread waits or ends are no preemptions and are explored in full always. Every model says how far
+//! it went.
+
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Has models explored beyond the bounds of every day.
+const DEEP: &str = "STRANDLINE_LOOM_DEEP";
+
+/// Set in the process that a control runs in.
+const CONTROL: &str = "STRANDLINE_LOOM_CONTROL";
+
+/// Loom's operations in one execution, at most. An execution that needs more than this fails: it does
+/// not end.
+const MAX_BRANCHES: usize = 20_000;
+
+/// Whether models are to be explored beyond the bounds of every day.
+pub(crate) fn is_deep() -> bool {
+    std::env::var_os(DEEP).is_some()
+}
+
+fn bound(every_day: Option<usize>) -> Option<usize> {
+    match std::env::var(DEEP) {
+        Ok(number) => number.parse().ok(),
+        Err(_) => every_day,
+    }
+}
+
+/// Explores `model` with that many preemptions, or all of it.
+///
+/// # Panics
+/// When an execution of the model does.
+pub(crate) fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = bound(preemptions);
+    builder.max_branches = MAX_BRANCHES;
+    let executions = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&executions);
+    let start = std::time::Instant::now();
+    builder.check(move || {
+        count.fetch_add(1, Relaxed);
+        model();
+    });
+    report(builder.preemption_bound, executions.load(Relaxed), start.elapsed());
+}
+
+fn report(bound: Option<usize>, executions: usize, time: std::time::Duration) {
+    let name = std::thread::current().name().unwrap_or("a model").to_owned();
+    let name = name.rsplit("::").next().unwrap_or_default();
+    let bound = bound.map_or("any number of".to_owned(), |bound| format!("at most {bound}"));
+    let seconds = time.as_secs_f64();
+    // Past the capture of the test harness: how far a model went is a part of its result.
+    let _ = writeln!(
+        std::io::stderr(),
+        "loom: {name}: {executions} executions, {bound} preemptions, {seconds:.1} s"
+    );
+}
+
+/// A negative control: loom must refute `model`, with `complaint` in what it says. In a process of its
+/// own, because an execution that fails need not leave one that can go on.
+///
+/// # Panics
+/// When it does not.
+pub(crate) fn refute(
+    complaint: &str,
+    preemptions: Option<usize>,
+    model: impl Fn() + Sync + Send + 'static,
+) {
+    if std::env::var_os(CONTROL).is_some() {
+        return check(preemptions, model);
+    }
+    let name = std::thread::current().name().expect("a test has its name").to_owned();
+    let mut child = Command::new(std::env::current_exe().expect("a test is a program"));
+    // The bounds of every day: a control that needs more is no good.
+    let child = child.args(["--exact", "--nocapture", &name]).env(CONTROL, "1").env_remove(DEEP);
+    let output = child.output().expect("the test program can be run again");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "loom accepts the control: the model checks nothing\n{said}");
+    assert!(said.contains(complaint), "refuted for another reason than {complaint:?}:\n{said}");
+}
