@@ -83,9 +83,9 @@ impl Vm {
 
     fn open_standard_ports(&mut self) -> Outcome<()> {
         let ports = [
-            (INPUT, 0, "standard input", "current-input-port", Some(Global::InputParameter)),
-            (OUTPUT, 1, "standard output", "current-output-port", Some(Global::OutputParameter)),
-            (OUTPUT, 2, "standard error", "current-error-port", None),
+            (INPUT, 0, "stdin", "current-input-port", Some(Global::InputParameter)),
+            (OUTPUT, 1, "stdout", "current-output-port", Some(Global::OutputParameter)),
+            (OUTPUT, 2, "stderr", "current-error-port", None),
         ];
         for (direction, stream, name, parameter, global) in ports {
             let port = self.port(direction | TEXTUAL, Some(stream), name)?;

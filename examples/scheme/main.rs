@@ -12,6 +12,7 @@
 //! - [`reader`], [`printer`]: text to data and back;
 //! - [`expand`]: names, macros, libraries; [`compile`]: to code for the machine in [`vm::run`];
 //! - [`numbers`], [`tables`], [`ports`], [`threads`]: what their names say;
+//! - [`repl`]: the prompt, where no file is given;
 //! - [`prims`] and `prelude/`: the procedures, in Rust and in Scheme.
 
 mod boot;
@@ -28,6 +29,7 @@ mod ports;
 mod prims;
 mod printer;
 mod reader;
+mod repl;
 mod stats;
 mod symbols;
 mod system;
@@ -105,7 +107,7 @@ fn work(vm: &mut Vm, options: &Options) -> Outcome<()> {
         }
         return Ok(());
     }
-    let file = options.file.as_deref().expect("there is a file where there is no expression");
+    let Some(file) = options.file.as_deref() else { return repl::run(vm) };
     // (load file), so that the program's stack is the machine's and nothing is on the native one.
     let load = vm.builtin_value("load")?;
     let file = vm.string(&file.to_string_lossy())?;

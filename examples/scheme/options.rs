@@ -22,8 +22,7 @@ pub(crate) struct Tracker(Option<BackendKind>);
 #[derive(Debug, Parser)]
 #[command(name = "scheme", max_term_width = 100)]
 pub(crate) struct Options {
-    /// The program
-    #[arg(required_unless_present = "eval")]
+    /// The program; a prompt if there is none
     pub(crate) file: Option<PathBuf>,
     /// What the program finds in (command-line)
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

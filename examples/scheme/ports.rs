@@ -19,6 +19,7 @@ const END: usize = 3;
 /// The number of the stream, or `#f`.
 const STREAM: usize = 4;
 pub(crate) const LINE: usize = 5;
+/// The column of what is read next; of an output port, 1 at the start of a line.
 pub(crate) const COLUMN: usize = 6;
 pub(crate) const NAME: usize = 7;
 const SLOTS: usize = 8;
@@ -51,6 +52,22 @@ fn position(port: Value) -> usize {
 
 fn end(port: Value) -> usize {
     port.slot(END).as_fixnum() as usize
+}
+
+/// Whether what was written last to an output port ended a line.
+pub(crate) fn at_line_start(port: Value) -> bool {
+    port.slot(COLUMN) == Value::fixnum(1)
+}
+
+/// Takes what is in the buffer of a line that ends, but for spaces.
+pub(crate) fn skip_buffered_blanks(port: Value) {
+    let buffer = &port.slot(BUFFER).bytes()[position(port)..end(port)];
+    let blank = buffer.iter().take_while(|byte| b" \t\r".contains(byte)).count();
+    if buffer.get(blank) == Some(&b'\n') {
+        port.set_slot(POSITION, Value::index(position(port) + blank + 1));
+        port.set_slot(LINE, Value::fixnum(port.slot(LINE).as_fixnum() + 1));
+        port.set_slot(COLUMN, Value::fixnum(1));
+    }
 }
 
 /// The bytes that were written to a port and are still in the buffer.
@@ -230,6 +247,9 @@ impl Vm {
     pub(crate) fn write_bytes(&mut self, port: Value, bytes: &[u8]) -> Outcome<()> {
         let shared = Arc::clone(&self.shared);
         let _guard = self.output_guard(&shared);
+        if let Some(last) = bytes.last() {
+            port.set_slot(COLUMN, Value::fixnum(if *last == b'\n' { 1 } else { 2 }));
+        }
         let mut room = port.slot(BUFFER).length() - end(port);
         if bytes.len() > room {
             if port.slot(STREAM).is_fixnum() {

@@ -47,6 +47,12 @@ impl Threads {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Lets all who wait look again, and those who are about to. For a thread that has no machine.
+    pub(crate) fn notify_sleepers(&self) {
+        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.notify();
+    }
+
     /// Lets all who wait look again.
     pub(crate) fn notify(&self) {
         self.changed.notify_all();

@@ -18,6 +18,7 @@ mod records;
 mod syntax_rules;
 mod toplevel;
 
+pub(crate) use environment::ENVIRONMENT_TABLE;
 pub(crate) use forms::Form;
 pub(crate) use library::STANDARD_LIBRARIES;
 
