@@ -35,16 +35,21 @@ mod symbols;
 mod system;
 mod tables;
 mod threads;
+mod timeline;
 mod value;
 mod vm;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use strandline::CycleReport;
 
 use options::Options;
 use printer::Style;
 use system::Process;
+use timeline::Timeline;
 use value::Value;
 use vm::{Global, Outcome, Shared, Vm};
 
@@ -68,7 +73,15 @@ fn interpret(options: &Options) -> ExitCode {
     let mut arguments = Vec::new();
     arguments.extend(options.file.as_ref().map(|file| file.to_string_lossy().into_owned()));
     arguments.extend(options.arguments.iter().cloned());
-    let process = Process::new(arguments, options.gc_stats);
+    let timeline = match options.gc_timeline.clone().map(Timeline::create).transpose() {
+        Ok(timeline) => timeline.map(Arc::new),
+        Err(error) => {
+            let path = options.gc_timeline.as_deref().unwrap_or(Path::new("")).display();
+            eprintln!("scheme: no timeline can be written to {path}: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let process = Process::new(arguments, options.gc_stats, timeline.clone());
     let shared = match Shared::new(options.heap(), process) {
         Ok(shared) => shared,
         Err(error) => {
@@ -76,6 +89,10 @@ fn interpret(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(timeline) = timeline {
+        let observer = move |report: &CycleReport| timeline.add(report);
+        shared.heap.set_cycle_observer(Some(Arc::new(observer)));
+    }
     let mut vm = match Vm::new(&shared, NATIVE_STACK) {
         Ok(vm) => vm,
         Err(error) => {

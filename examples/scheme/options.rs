@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// A line on standard error for each cycle
     #[arg(long)]
     gc_log: bool,
+    /// Write every cycle and stop to a file, for Perfetto or Chrome
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gc_timeline: Option<PathBuf>,
     /// Collect at every N-th allocation
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
     gc_stress: Option<u32>,
