@@ -9,12 +9,13 @@ use crate::tables::Equivalence;
 use crate::value::Value;
 use crate::vm::{CODE_NAME, CODE_REGISTERS, Global, Instruction, Op, Outcome, Vm};
 
-const PRELUDE: [(&str, &str); 5] = [
+const PRELUDE: [(&str, &str); 6] = [
     ("prelude/lists.scm", include_str!("prelude/lists.scm")),
     ("prelude/control.scm", include_str!("prelude/control.scm")),
     ("prelude/tables.scm", include_str!("prelude/tables.scm")),
     ("prelude/ports.scm", include_str!("prelude/ports.scm")),
     ("prelude/threads.scm", include_str!("prelude/threads.scm")),
+    ("prelude/weak.scm", include_str!("prelude/weak.scm")),
 ];
 
 /// Procedures that are instructions: their names, required arguments, whether there are more.

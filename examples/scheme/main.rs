@@ -11,7 +11,7 @@
 //!
 //! - [`reader`], [`printer`]: text to data and back;
 //! - [`expand`]: names, macros, libraries; [`compile`]: to code for the machine in [`vm::run`];
-//! - [`numbers`], [`tables`], [`ports`], [`threads`]: what their names say;
+//! - [`numbers`], [`tables`], [`ports`], [`threads`], [`weak`]: what their names say;
 //! - [`repl`]: the prompt, where no file is given;
 //! - [`prims`] and `prelude/`: the procedures, in Rust and in Scheme.
 
@@ -38,6 +38,7 @@ mod threads;
 mod timeline;
 mod value;
 mod vm;
+mod weak;
 
 use std::path::Path;
 use std::process::ExitCode;
