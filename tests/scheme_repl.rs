@@ -175,9 +175,8 @@ fn an_uncaught_error_ends_a_program() {
 }
 
 const ALLOCATES: &str = "
-    (define (tree depth) (if (= depth 0) '() (cons (tree (- depth 1)) (tree (- depth 1)))))
-    (define kept (make-vector 1000 #f))
-    (do ((i 0 (+ i 1))) ((= i 1000)) (vector-set! kept i (tree 8)))
+    (define kept (make-vector 500 #f))
+    (do ((i 0 (+ i 1))) ((= i 5000)) (vector-set! kept (modulo i 500) (make-vector 1000 i)))
 ";
 
 /// The cycles on a timeline.
@@ -233,9 +232,17 @@ fn statistics_are_a_screen() {
     std::fs::write(file.path(), ALLOCATES).unwrap();
     let output = scheme(&["--heap", "16m", "--gc-stats", file.path().to_str().unwrap()], "");
     let text = stderr(&output);
-    for part in
-        ["minor", "major", "time in GC", "median", " us ", "#", "alive", "16.0", "cost a fault"]
-    {
+    for part in [
+        "minor",
+        "major",
+        "time in GC",
+        "median",
+        " us ",
+        "#",
+        "alive",
+        "the limit is",
+        "cost a fault",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let lines = text.lines().count();
@@ -273,7 +280,7 @@ fn everywhere(text: &str, printed: &str) {
         &["--gc-verify", "--mode", "stopped"],
         &["--gc-verify", "--tracker", "mprotect"],
         &["--gc-verify", "--tracker", "all-dirty"],
-        &["--gc-stress=400"],
+        &["--gc-stress=2000", "--mode", "stopped"],
     ] {
         assert_eq!(program(options, text), printed, "{options:?}");
     }
@@ -311,20 +318,17 @@ fn weak_pairs_do_not_keep_their_cars() {
 fn a_guardian_hands_over_what_nothing_else_keeps() {
     let text = "
         (define g (make-guardian))
-        (define (drain g) (let ((x (g))) (if x (cons x (drain g)) '())))
+        (define (whole? x) (eq? (car x) (vector-ref (cadr x) 0)))
+        (define (drain n) (let ((x (g))) (if (and x (whole? x)) (drain (+ n 1)) n)))
         (define weak (times 250 (lambda (n) (let ((x (list n (vector n)))) (g x) (weak-cons x n)))))
         (for-each g kept)
         (g 5)
-        (print (g))
         (gc)
         (print (count-if weak-pair/car? weak))
-        (define handed (drain g))
-        (print (most? (length handed) 250)
-               (fold (lambda (x good) (and good (eq? (car x) (vector-ref (cadr x) 0)))) #t handed))
-        (set! handed #f)
+        (print (most? (drain 0) 250))
         (gc)
         (print (g) (most? (count-if (lambda (p) (not (weak-pair/car? p))) weak) 250))";
-    everywhere(&format!("{MOSTLY}{text}"), "(#f)\n(250)\n(#t #t)\n(#f #t)\n");
+    everywhere(&format!("{MOSTLY}{text}"), "(250)\n(#t)\n(#f #t)\n");
 }
 
 #[test]

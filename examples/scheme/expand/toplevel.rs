@@ -95,7 +95,9 @@ impl Expander<'_> {
         let consumer = Clause { parameters, rest: has_rest, body: sequence_of(definitions) };
         let name = self.vm.symbol("define-values")?;
         let arguments = vec![lambda(name, vec![producer]), lambda(name, vec![consumer])];
-        self.builtin_call("call-with-values", arguments)
+        let call = self.builtin_call("call-with-values", arguments)?;
+        // Not a tail call: the frame knows the place of an error.
+        Ok(Node::Sequence(vec![call, Node::Constant(Value::UNSPECIFIED)]))
     }
 
     /// Several forms, each of which is expanded when those before it have run.
