@@ -9,12 +9,13 @@ use crate::tables::Equivalence;
 use crate::value::Value;
 use crate::vm::{CODE_NAME, CODE_REGISTERS, Global, Instruction, Op, Outcome, Vm};
 
-const PRELUDE: [(&str, &str); 5] = [
+const PRELUDE: [(&str, &str); 6] = [
     ("prelude/lists.scm", include_str!("prelude/lists.scm")),
     ("prelude/control.scm", include_str!("prelude/control.scm")),
     ("prelude/tables.scm", include_str!("prelude/tables.scm")),
     ("prelude/ports.scm", include_str!("prelude/ports.scm")),
     ("prelude/threads.scm", include_str!("prelude/threads.scm")),
+    ("prelude/weak.scm", include_str!("prelude/weak.scm")),
 ];
 
 /// Procedures that are instructions: their names, required arguments, whether there are more.
@@ -83,9 +84,9 @@ impl Vm {
 
     fn open_standard_ports(&mut self) -> Outcome<()> {
         let ports = [
-            (INPUT, 0, "standard input", "current-input-port", Some(Global::InputParameter)),
-            (OUTPUT, 1, "standard output", "current-output-port", Some(Global::OutputParameter)),
-            (OUTPUT, 2, "standard error", "current-error-port", None),
+            (INPUT, 0, "stdin", "current-input-port", Some(Global::InputParameter)),
+            (OUTPUT, 1, "stdout", "current-output-port", Some(Global::OutputParameter)),
+            (OUTPUT, 2, "stderr", "current-error-port", None),
         ];
         for (direction, stream, name, parameter, global) in ports {
             let port = self.port(direction | TEXTUAL, Some(stream), name)?;

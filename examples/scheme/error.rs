@@ -67,8 +67,7 @@ impl Vm {
     #[cold]
     pub(crate) fn bad_index(&mut self, who: &str, ty: Type, object: Value, index: Value) -> Value {
         if !object.is(ty) {
-            let wanted = format!("{ty:?}").to_lowercase();
-            return self.wrong_type(who, &wanted, object);
+            return self.wrong_type(who, &ty.name(), object);
         }
         let length = object.length();
         self.error(&format!("{who}: index out of range, the length is {length}"), &[index])

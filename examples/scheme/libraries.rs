@@ -21,6 +21,7 @@ pub(crate) const FEATURES: &[&str] = &[
     "srfi-23",
     "srfi-39",
     "srfi-69",
+    "srfi-124",
     "strandline",
 ];
 
@@ -61,6 +62,13 @@ pub(crate) const STANDARD_LIBRARIES: &[(&str, &str)] = &[
     ("scheme time", "current-jiffy current-second jiffies-per-second"),
     ("scheme write", "display write write-shared write-simple"),
     ("scheme r5rs", R5RS),
+    (
+        "strandline weak",
+        "weak-cons weak-pair? weak-pair/car? weak-car weak-cdr weak-set-car! weak-set-cdr! \
+        make-ephemeron ephemeron? ephemeron-broken? ephemeron-key ephemeron-datum \
+        reference-barrier make-weak-table weak-table? weak-table-ref weak-table-set! \
+        weak-table-delete! weak-table-count weak-table->alist make-guardian gc",
+    ),
     ("srfi 6", "open-input-string open-output-string get-output-string"),
     ("srfi 8", "receive"),
     ("srfi 9", "define-record-type"),
@@ -80,6 +88,11 @@ pub(crate) const STANDARD_LIBRARIES: &[(&str, &str)] = &[
     ),
     ("srfi 23", "error"),
     ("srfi 39", "make-parameter parameterize"),
+    (
+        "srfi 124",
+        "make-ephemeron ephemeron? ephemeron-broken? ephemeron-key ephemeron-datum \
+        reference-barrier",
+    ),
     (
         "srfi 69",
         "make-hash-table hash-table? alist->hash-table hash-table-equivalence-function \

@@ -11,7 +11,8 @@
 //!
 //! - [`reader`], [`printer`]: text to data and back;
 //! - [`expand`]: names, macros, libraries; [`compile`]: to code for the machine in [`vm::run`];
-//! - [`numbers`], [`tables`], [`ports`], [`threads`]: what their names say;
+//! - [`numbers`], [`tables`], [`ports`], [`threads`], [`weak`]: what their names say;
+//! - [`repl`]: the prompt, where no file is given;
 //! - [`prims`] and `prelude/`: the procedures, in Rust and in Scheme.
 
 mod boot;
@@ -28,21 +29,28 @@ mod ports;
 mod prims;
 mod printer;
 mod reader;
+mod repl;
 mod stats;
 mod symbols;
 mod system;
 mod tables;
 mod threads;
+mod timeline;
 mod value;
 mod vm;
+mod weak;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use strandline::CycleReport;
 
 use options::Options;
 use printer::Style;
 use system::Process;
+use timeline::Timeline;
 use value::Value;
 use vm::{Global, Outcome, Shared, Vm};
 
@@ -66,7 +74,15 @@ fn interpret(options: &Options) -> ExitCode {
     let mut arguments = Vec::new();
     arguments.extend(options.file.as_ref().map(|file| file.to_string_lossy().into_owned()));
     arguments.extend(options.arguments.iter().cloned());
-    let process = Process::new(arguments, options.gc_stats);
+    let timeline = match options.gc_timeline.clone().map(Timeline::create).transpose() {
+        Ok(timeline) => timeline.map(Arc::new),
+        Err(error) => {
+            let path = options.gc_timeline.as_deref().unwrap_or(Path::new("")).display();
+            eprintln!("scheme: no timeline can be written to {path}: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let process = Process::new(arguments, options.gc_stats, timeline.clone());
     let shared = match Shared::new(options.heap(), process) {
         Ok(shared) => shared,
         Err(error) => {
@@ -74,6 +90,10 @@ fn interpret(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(timeline) = timeline {
+        let observer = move |report: &CycleReport| timeline.add(report);
+        shared.heap.set_cycle_observer(Some(Arc::new(observer)));
+    }
     let mut vm = match Vm::new(&shared, NATIVE_STACK) {
         Ok(vm) => vm,
         Err(error) => {
@@ -105,7 +125,7 @@ fn work(vm: &mut Vm, options: &Options) -> Outcome<()> {
         }
         return Ok(());
     }
-    let file = options.file.as_deref().expect("there is a file where there is no expression");
+    let Some(file) = options.file.as_deref() else { return repl::run(vm) };
     // (load file), so that the program's stack is the machine's and nothing is on the native one.
     let load = vm.builtin_value("load")?;
     let file = vm.string(&file.to_string_lossy())?;

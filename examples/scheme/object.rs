@@ -16,6 +16,8 @@
 
 use std::slice;
 
+use strandline::ObjectRef;
+
 use crate::value::{CLOSURE, FLONUM, HEADER, OBJECT, PAIR, TAG_MASK, Value};
 
 pub(crate) const WORD: usize = size_of::<Value>();
@@ -51,8 +53,14 @@ pub(crate) enum Type {
     Thread,
     Mutex,
     ConditionVariable,
+    WeakPair,
+    Ephemeron,
+    WeakTable,
+    Guardian,
     // Without references:
     String,
+    /// The number of a weak reference; see [`crate::weak`].
+    WeakField,
     Bytevector,
     Bignum,
     Flonum,
@@ -60,6 +68,18 @@ pub(crate) enum Type {
 
 impl Type {
     const LAST: u8 = Self::Flonum as u8;
+
+    /// Its name in messages: words with hyphens.
+    pub(crate) fn name(self) -> String {
+        let mut name = String::new();
+        for c in format!("{self:?}").chars() {
+            if c.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(c.to_lowercase());
+        }
+        name
+    }
 
     pub(crate) const fn is_leaf(self) -> bool {
         self as u8 >= Self::String as u8
@@ -87,6 +107,24 @@ impl Value {
     #[inline]
     pub(crate) const fn address(self) -> usize {
         self.0 & !TAG_MASK
+    }
+
+    /// The object, as the heap has it. `None` for what is none, such as a small number.
+    pub(crate) fn as_object(self) -> Option<ObjectRef> {
+        match self.tag() {
+            // SAFETY: the rule of this module: with these tags it is the address of an object.
+            PAIR | OBJECT | FLONUM | CLOSURE => unsafe { ObjectRef::from_address(self.address()) },
+            _ => None,
+        }
+    }
+
+    /// The value that refers to an object of this heap: its first word tells the tag.
+    pub(crate) fn of_object(object: ObjectRef) -> Self {
+        let value = Self::from_address(object.address(), OBJECT);
+        match slots_of_header(value.header()) {
+            Some(_) => Self::from_address(object.address(), tag_for(value.object_type())),
+            None => Self::from_address(object.address(), PAIR),
+        }
     }
 
     #[inline]

@@ -22,8 +22,7 @@ pub(crate) struct Tracker(Option<BackendKind>);
 #[derive(Debug, Parser)]
 #[command(name = "scheme", max_term_width = 100)]
 pub(crate) struct Options {
-    /// The program
-    #[arg(required_unless_present = "eval")]
+    /// The program; a prompt if there is none
     pub(crate) file: Option<PathBuf>,
     /// What the program finds in (command-line)
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -46,6 +45,9 @@ pub(crate) struct Options {
     /// A line on standard error for each cycle
     #[arg(long)]
     gc_log: bool,
+    /// Write every cycle and stop to a file, for Perfetto or Chrome
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gc_timeline: Option<PathBuf>,
     /// Collect at every N-th allocation
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
     gc_stress: Option<u32>,

@@ -238,7 +238,7 @@ impl Printer<'_> {
                 }
             }
             other => {
-                let name = format!("{other:?}").to_lowercase();
+                let name = other.name();
                 write!(self.text, "#<{name} {:x}>", value.address()).expect("strings take all");
             }
         }

@@ -21,7 +21,7 @@ pub(crate) const CHARACTER_NAMES: [(&str, char); 11] = [
     ("linefeed", '\n'),
 ];
 
-fn is_delimiter(c: char) -> bool {
+pub(crate) fn is_delimiter(c: char) -> bool {
     c.is_whitespace() || matches!(c, '(' | ')' | '"' | ';' | '\'' | '|')
 }
 
@@ -41,6 +41,11 @@ pub(crate) struct Reader<'v> {
     positions: Value,
     /// Labels: an association list of numbers with boxes, whose content replaces them in the end.
     labels: Value,
+}
+
+/// A place as it is in a table of positions.
+pub(crate) fn place_of(line: Value, column: Value) -> Value {
+    Value::fixnum(line.as_fixnum() << 20 | column.as_fixnum().min(0xfffff))
 }
 
 /// Something between data.
@@ -147,8 +152,7 @@ impl Reader<'_> {
 
     fn note(&mut self, pair: Value, line: Value, column: Value) -> Outcome<()> {
         if self.positions.is(Type::Table) {
-            let place = Value::fixnum(line.as_fixnum() << 20 | column.as_fixnum().min(0xfffff));
-            self.vm.table_put(self.positions, pair, place)?;
+            self.vm.table_put(self.positions, pair, place_of(line, column))?;
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::timeline::Timeline;
+
 /// An open file or one of the standard streams.
 #[derive(Debug, Clone)]
 pub(crate) enum Stream {
@@ -33,18 +35,23 @@ impl Stream {
 }
 
 /// The open streams by number. A port in the heap names its stream by that.
-#[derive(Debug)]
 pub(crate) struct Process {
     streams: Mutex<Vec<Option<Stream>>>,
     pub(crate) arguments: Vec<String>,
     /// Print a summary of the collector's work at the end.
     pub(crate) gc_stats: bool,
+    /// To be completed at the end.
+    pub(crate) timeline: Option<Arc<Timeline>>,
 }
 
 impl Process {
-    pub(crate) fn new(arguments: Vec<String>, gc_stats: bool) -> Self {
+    pub(crate) fn new(
+        arguments: Vec<String>,
+        gc_stats: bool,
+        timeline: Option<Arc<Timeline>>,
+    ) -> Self {
         let streams = [Stream::Stdin, Stream::Stdout, Stream::Stderr].map(Some).into();
-        Self { streams: Mutex::new(streams), arguments, gc_stats }
+        Self { streams: Mutex::new(streams), arguments, gc_stats, timeline }
     }
 
     fn streams(&self) -> std::sync::MutexGuard<'_, Vec<Option<Stream>>> {

@@ -186,6 +186,10 @@ impl<M: ObjectModel> Shared<M> {
         if self.options.log {
             eprintln!("strandline: {report}");
         }
+        let observer = self.lock_recorder().observer.clone();
+        if let Some(observer) = observer {
+            observer(&report);
+        }
         self.lock_recorder().collected(report);
         if scope == Scope::Full {
             self.return_idle_memory();

@@ -135,7 +135,6 @@ struct Run<'a, M> {
     marking: Marking<'a, M>,
     references: References,
     report: CycleReport,
-    start: Instant,
     /// What asking for dirty pages took the last time, and looking at them.
     scan_time: Duration,
     trace_time: Duration,
@@ -156,7 +155,6 @@ impl<M: ObjectModel> Shared<M> {
             marking: Marking::new(self, scope, marks),
             references: References::new(scope, self.options.verify),
             report: CycleReport::new(scope, cause),
-            start: Instant::now(),
             scan_time: Duration::ZERO,
             trace_time: Duration::ZERO,
             late: 0,
@@ -167,9 +165,9 @@ impl<M: ObjectModel> Shared<M> {
             let outcome = run.perform(phase);
             phase = phase.next(outcome);
         }
-        let Run { mut report, start, .. } = run;
+        let Run { mut report, .. } = run;
         self.leave_hot_chunks_unprotected(report.number);
-        report.time = start.elapsed();
+        report.time = report.start.elapsed();
         self.record_cycle(cycle, report);
     }
 }

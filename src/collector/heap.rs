@@ -19,7 +19,7 @@ use super::referee::{BarrierReport, Referee};
 use super::report::CycleReport;
 use super::requests::Requests;
 use super::rules::Rules;
-use super::stats::{HeapStats, Recorder};
+use super::stats::{CycleObserver, HeapStats, Recorder};
 use super::sweeper::Sweeping;
 use super::turn::Turn;
 use super::workers::Workers;
@@ -272,6 +272,18 @@ impl<M: ObjectModel> Heap<M> {
     #[must_use]
     pub fn cycles(&self) -> Vec<CycleReport> {
         self.shared.lock_recorder().reports.iter().cloned().collect()
+    }
+
+    /// Passes the report of every cycle that ends from now on to `observer`, in order; `None` for no
+    /// observer. Returns the one before. For what wants all of them, such as a timeline:
+    /// [`cycles`](Self::cycles) forgets old ones.
+    ///
+    /// # Threads
+    /// Any thread may set it. It is called on the thread that ran the cycle, with the world running:
+    /// one of the collector's or, in [`Mode::Stopped`], the mutator that asked. The next cycle waits
+    /// for it, so it must not wait for a mutator, allocate in this heap, collect, fork or panic.
+    pub fn set_cycle_observer(&self, observer: Option<CycleObserver>) -> Option<CycleObserver> {
+        std::mem::replace(&mut self.shared.lock_recorder().observer, observer)
     }
 
     /// What the referee has found since this was last called; `None` unless

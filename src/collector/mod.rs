@@ -43,5 +43,5 @@ pub use options::{
 pub use pressure::{OutOfMemoryHandler, TrimError};
 pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
 pub use report::{CycleReport, StopPurpose, StopReport};
-pub use stats::HeapStats;
+pub use stats::{CycleObserver, HeapStats};
 pub use teardown::StillAttached;

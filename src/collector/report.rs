@@ -30,6 +30,8 @@ pub enum StopPurpose {
 pub struct StopReport {
     /// What it was for.
     pub purpose: StopPurpose,
+    /// When it was requested.
+    pub start: Instant,
     /// From the request until the last thread ran again.
     pub total: Duration,
     /// Until the last thread was at a safepoint.
@@ -60,6 +62,8 @@ pub struct CycleReport {
     pub scope: Scope,
     /// Why it ran.
     pub cause: Cause,
+    /// Its beginning.
+    pub start: Instant,
     /// From its beginning to its end.
     pub time: Duration,
     /// Bytes that the program allocated since the cycle before ended.
@@ -100,6 +104,7 @@ impl CycleReport {
             number: 0,
             scope,
             cause,
+            start: Instant::now(),
             time: Duration::ZERO,
             allocated_bytes: 0,
             allocated_meanwhile: 0,
@@ -139,7 +144,6 @@ impl CycleReport {
 /// Measures the parts of a stop, one after the other.
 #[derive(Debug)]
 pub(super) struct Laps {
-    start: Instant,
     last: Instant,
     pub(super) report: StopReport,
 }
@@ -147,9 +151,10 @@ pub(super) struct Laps {
 impl Laps {
     /// Begins, at the request to stop.
     pub(super) fn start(purpose: StopPurpose) -> Self {
-        let zero = Duration::ZERO;
+        let (zero, now) = (Duration::ZERO, Instant::now());
         let report = StopReport {
             purpose,
+            start: now,
             total: zero,
             to_safepoint: zero,
             scan: zero,
@@ -160,12 +165,11 @@ impl Laps {
             finish: zero,
             resume: zero,
         };
-        let now = Instant::now();
-        Self { start: now, last: now, report }
+        Self { last: now, report }
     }
 
     pub(super) fn began(&self) -> Instant {
-        self.start
+        self.report.start
     }
 
     /// The world is stopped.
@@ -184,7 +188,7 @@ impl Laps {
     /// The threads run again since then.
     pub(super) fn end(mut self, resumed: Instant) -> StopReport {
         self.report.resume = resumed.saturating_duration_since(self.last);
-        self.report.total = resumed.saturating_duration_since(self.start);
+        self.report.total = resumed.saturating_duration_since(self.report.start);
         self.report
     }
 }

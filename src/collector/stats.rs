@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -19,6 +20,12 @@ pub struct HeapStats {
     pub collections: u64,
     /// Those of them that looked at the whole heap.
     pub full_collections: u64,
+    /// The time that they took, stops included: less than that of the processors.
+    pub collecting: Duration,
+    /// The part of it for which the world was stopped, and stops for forks.
+    pub stopped: Duration,
+    /// Bytes that the program had allocated when the last of them ended.
+    pub allocated_bytes: u64,
     /// Pages that scans reported as written and protected.
     pub dirty_pages: usize,
     /// Those of them that had been protected before: about as many faults as the program took for
@@ -53,6 +60,9 @@ pub struct HeapStats {
     pub limit_bytes: usize,
 }
 
+/// Is passed the report of every cycle; see [`Heap::set_cycle_observer`](crate::Heap::set_cycle_observer).
+pub type CycleObserver = Arc<dyn Fn(&CycleReport) + Send + Sync>;
+
 /// Cycles whose reports are kept.
 const REPORTS: usize = 4096;
 
@@ -60,9 +70,11 @@ const REPORTS: usize = 4096;
 const REPORTED_STOPS: usize = 16 * 1024;
 
 /// Collects the figures.
-#[derive(Debug)]
 pub(super) struct Recorder {
     full_collections: u64,
+    collecting: Duration,
+    stopped: Duration,
+    allocated_bytes: u64,
     dirty_pages: usize,
     faults: usize,
     rescanned_pages: usize,
@@ -77,6 +89,7 @@ pub(super) struct Recorder {
     /// The newest last.
     pub(super) reports: VecDeque<CycleReport>,
     reported_stops: usize,
+    pub(super) observer: Option<CycleObserver>,
 }
 
 impl Default for Recorder {
@@ -85,6 +98,9 @@ impl Default for Recorder {
             || Histogram::new(3).expect("three significant digits are within the library's bounds");
         Self {
             full_collections: 0,
+            collecting: Duration::ZERO,
+            stopped: Duration::ZERO,
+            allocated_bytes: 0,
             dirty_pages: 0,
             faults: 0,
             rescanned_pages: 0,
@@ -98,6 +114,7 @@ impl Default for Recorder {
             live_bytes: 0,
             reports: VecDeque::new(),
             reported_stops: 0,
+            observer: None,
         }
     }
 }
@@ -115,6 +132,8 @@ impl Recorder {
         let (full, marked) = (report.scope == Scope::Full, report.marked_objects);
         self.full_collections += u64::from(full);
         self.live_objects = if full { marked } else { self.live_objects + marked };
+        self.collecting += report.time;
+        self.allocated_bytes += report.allocated_bytes as u64;
         self.dirty_pages += report.dirty_pages;
         self.faults += report.faults;
         self.rescanned_pages += report.rescanned_pages;
@@ -128,6 +147,7 @@ impl Recorder {
     }
 
     pub(super) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint) {
+        self.stopped += pause;
         self.pauses_ns += nanoseconds(pause);
         self.last_pause = pause;
         self.time_to_safepoint_ns += nanoseconds(stop.time);
@@ -146,6 +166,9 @@ impl<M> Shared<M> {
         HeapStats {
             collections: self.collections.load(Relaxed),
             full_collections: recorder.full_collections,
+            collecting: recorder.collecting,
+            stopped: recorder.stopped,
+            allocated_bytes: recorder.allocated_bytes,
             dirty_pages: recorder.dirty_pages,
             faults: recorder.faults,
             rescanned_pages: recorder.rescanned_pages,

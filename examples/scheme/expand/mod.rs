@@ -18,6 +18,7 @@ mod records;
 mod syntax_rules;
 mod toplevel;
 
+pub(crate) use environment::ENVIRONMENT_TABLE;
 pub(crate) use forms::Form;
 pub(crate) use library::STANDARD_LIBRARIES;
 
@@ -78,6 +79,7 @@ impl<'v> Expander<'v> {
     }
 
     pub(crate) fn constant(&mut self, value: Value) -> Outcome<Node> {
+        // The symbol table keeps all symbols: there are none that are not in it.
         if matches!(value.tag(), 0 | 3) || value.is_symbol() {
             return Ok(Node::Constant(value));
         }

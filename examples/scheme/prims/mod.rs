@@ -12,6 +12,7 @@ mod system;
 mod tables;
 mod threads;
 mod vectors;
+mod weak;
 
 use crate::object::Type;
 use crate::value::Value;
@@ -63,6 +64,7 @@ impl Vm {
             tables::TABLE,
             threads::TABLE,
             vectors::TABLE,
+            weak::TABLE,
         ];
         for (name, least, most, function) in tables.into_iter().flatten() {
             let symbol = self.symbol(name)?;
@@ -84,8 +86,7 @@ impl Vm {
         if value.is(ty) {
             return Ok(());
         }
-        let wanted = format!("{ty:?}").to_lowercase();
-        Err(self.wrong_type(who, &wanted, value))
+        Err(self.wrong_type(who, &ty.name(), value))
     }
 
     /// Optional start and end, from argument `first` on, of something of a length.

@@ -93,6 +93,9 @@ impl Vm {
         if self.shared.process.gc_stats {
             crate::stats::print(&self.shared);
         }
+        if let Some(timeline) = &self.shared.process.timeline {
+            timeline.finish();
+        }
         std::process::exit(code)
     }
 }

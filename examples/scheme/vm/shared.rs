@@ -10,6 +10,7 @@ use strandline::{Heap, HeapError, HeapOptions, Registration, RootSource, Slot, S
 use crate::model::Scheme;
 use crate::system::Process;
 use crate::value::Value;
+use crate::weak::Natives;
 
 use super::Vm;
 
@@ -70,8 +71,10 @@ pub(crate) struct Shared {
     _roots: OnceLock<Registration>,
     /// For the symbol table.
     pub(crate) symbols: Mutex<()>,
-    /// For ports.
-    pub(crate) ports: Mutex<()>,
+    /// For ports. A thread that waits for input does not keep others from writing.
+    pub(crate) input: Mutex<()>,
+    pub(crate) output: Mutex<()>,
+    pub(crate) natives: Natives,
     pub(crate) process: Process,
     pub(crate) threads: crate::threads::Threads,
     pub(crate) started: Instant,
@@ -83,11 +86,13 @@ impl Shared {
         let globals = Arc::new(Globals(std::array::from_fn(|_| UnsafeCell::new(Value::NIL))));
         let roots = OnceLock::from(heap.add_root_source(Arc::clone(&globals) as _));
         Ok(Arc::new(Self {
+            natives: Natives::new(heap.references()),
             heap,
             globals,
             _roots: roots,
             symbols: Mutex::new(()),
-            ports: Mutex::new(()),
+            input: Mutex::new(()),
+            output: Mutex::new(()),
             process,
             threads: crate::threads::Threads::default(),
             started: Instant::now(),
