@@ -64,6 +64,14 @@ impl Function {
         self.size = self.size.max(register + 1);
     }
 
+    /// The place of a free variable in the closure.
+    pub(super) fn free_variable(&mut self, variable: Variable) -> usize {
+        self.free.iter().position(|other| *other == variable).unwrap_or_else(|| {
+            self.free.push(variable);
+            self.free.len() - 1
+        })
+    }
+
     pub(super) fn mark_position(&mut self, position: Position) {
         if position.line > 0 && self.positions.last().is_none_or(|last| last.1 != position) {
             self.positions.push((self.code.len() as u32, position));

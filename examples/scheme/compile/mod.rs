@@ -2,10 +2,14 @@
 
 mod analysis;
 mod branches;
+mod calls;
+mod closures;
 mod function;
 mod generate;
 pub(crate) mod ir;
+mod jumps;
 mod loops;
+mod variables;
 
 use crate::expand::Expander;
 use crate::object::Type;

@@ -9,13 +9,18 @@ use crate::value::Value;
 use crate::vm::{Outcome, Vm};
 
 macro_rules! operation {
-    ($name:ident, $who:literal, $operator:tt, $checked:ident) => {
+    ($name:ident, $in_tower:ident, $who:literal, $operator:tt, $checked:ident) => {
         /// What the instruction and the procedure of this name do.
         #[inline(never)]
         pub(crate) fn $name(&mut self, x: Value, y: Value) -> Outcome {
             if x.is_flonum() && y.is_flonum() {
                 return self.flonum(x.as_flonum() $operator y.as_flonum());
             }
+            self.$in_tower(x, y)
+        }
+
+        #[inline(never)]
+        fn $in_tower(&mut self, x: Value, y: Value) -> Outcome {
             let (x, y) = (self.number_in($who, x)?, self.number_in($who, y)?);
             let result = match (&x, &y) {
                 (Number::Fix(a), Number::Fix(b)) => match a.$checked(*b) {
@@ -37,9 +42,9 @@ macro_rules! operation {
 }
 
 impl Vm {
-    operation!(add, "+", +, checked_add);
-    operation!(subtract, "-", -, checked_sub);
-    operation!(multiply, "*", *, checked_mul);
+    operation!(add, add_in_tower, "+", +, checked_add);
+    operation!(subtract, subtract_in_tower, "-", -, checked_sub);
+    operation!(multiply, multiply_in_tower, "*", *, checked_mul);
 
     pub(crate) fn divide(&mut self, x: Value, y: Value) -> Outcome {
         let (x, y) = (self.number_in("/", x)?, self.number_in("/", y)?);

@@ -32,10 +32,16 @@ fn compare_mixed(x: f64, exact: &Number) -> Option<Ordering> {
 }
 
 impl Vm {
+    #[inline]
     fn compare_for(&mut self, who: &str, x: Value, y: Value) -> Outcome<Option<Ordering>> {
         if x.is_flonum() && y.is_flonum() {
             return Ok(x.as_flonum().partial_cmp(&y.as_flonum()));
         }
+        self.compare_in_tower(who, x, y)
+    }
+
+    #[inline(never)]
+    fn compare_in_tower(&mut self, who: &str, x: Value, y: Value) -> Outcome<Option<Ordering>> {
         let (x, y) = (self.number_in(who, x)?, self.number_in(who, y)?);
         Ok(compare(&x, &y))
     }

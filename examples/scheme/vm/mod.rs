@@ -1,8 +1,10 @@
 //! The machine: a thread's registers and stack, allocation, and what all threads share.
 
+mod access;
 mod capture;
 mod enter;
 mod frame;
+mod numeric;
 mod ops;
 mod run;
 mod shared;

@@ -4,6 +4,7 @@ use crate::object::Type;
 use crate::prims::{function_at, has_type_number};
 use crate::value::Value;
 
+use super::access::is_record_of;
 use super::enter::Next;
 use super::frame::{Frame, Pointer};
 use super::ops::{Instruction, Op};
@@ -160,53 +161,6 @@ impl Vm {
                         }
                     }};
                 }
-                macro_rules! arithmetic {
-                    ($i:expr, $fast:ident, $slow:ident) => {{
-                        let (x, y) = (fp.get($i.b()), fp.get($i.c()));
-                        let fast = (x.0 as i64).$fast(y.0 as i64);
-                        let sum = match fast {
-                            Some(sum) if (x.0 | y.0) & 7 == 0 => Value(sum as usize),
-                            _ => check!(self.$slow(x, y)),
-                        };
-                        fp.set($i.a(), sum);
-                    }};
-                }
-                macro_rules! compare {
-                    ($i:expr, $operator:tt, $slow:ident) => {{
-                        let (x, y) = (fp.get($i.a()), fp.get($i.b()));
-                        let truth = if (x.0 | y.0) & 7 == 0 {
-                            (x.0 as i64) $operator (y.0 as i64)
-                        } else {
-                            check!(self.$slow(x, y))
-                        };
-                        branch!(truth, $i);
-                    }};
-                }
-                macro_rules! compare_integer {
-                    ($i:expr, $operator:tt, $slow:ident, $swap:expr) => {{
-                        let (x, y) = (fp.get($i.a()), Value::fixnum(i64::from($i.b() as i16)));
-                        let truth = if x.is_fixnum() {
-                            (x.0 as i64) $operator (y.0 as i64)
-                        } else if $swap {
-                            check!(self.$slow(y, x))
-                        } else {
-                            check!(self.$slow(x, y))
-                        };
-                        branch!(truth, $i);
-                    }};
-                }
-                macro_rules! chain {
-                    ($i:expr, $who:expr, $($part:ident),+) => {{
-                        let mut value = fp.get($i.b());
-                        $(
-                            if !value.is_pair() {
-                                break 'failed self.wrong_type($who, "pair", fp.get($i.b()));
-                            }
-                            value = value.$part();
-                        )+
-                        fp.set($i.a(), value);
-                    }};
-                }
                 if !fp.get(0).is_closure() {
                     return Err(fp.get(1));
                 }
@@ -235,11 +189,7 @@ impl Vm {
                         }
                         Op::DefineGlobal => ip.value().set_slot(0, fp.get(i.a())),
                         Op::Free => fp.set(i.a(), fp.get(0).slot(1 + i.b())),
-                        Op::MakeBox => {
-                            let content = check!(self.object(Type::Box, 1));
-                            content.set_slot(0, fp.get(i.a()));
-                            fp.set(i.a(), content);
-                        }
+                        Op::MakeBox => check!(self.op_make_box(fp, i)),
                         Op::Unbox => fp.set(i.a(), fp.get(i.b()).slot(0)),
                         Op::SetBox => fp.get(i.a()).set_slot(0, fp.get(i.b())),
                         Op::CheckDefined => {
@@ -304,148 +254,34 @@ impl Vm {
                             fp.set(i.a(), value);
                         }
 
-                        Op::Add => arithmetic!(i, checked_add, add),
-                        Op::Subtract => arithmetic!(i, checked_sub, subtract),
-                        Op::Multiply => {
-                            let (x, y) = (fp.get(i.b()), fp.get(i.c()));
-                            let fast = x.as_fixnum().checked_mul(y.0 as i64);
-                            let product = match fast {
-                                Some(product) if (x.0 | y.0) & 7 == 0 => Value(product as usize),
-                                _ => check!(self.multiply(x, y)),
-                            };
-                            fp.set(i.a(), product);
-                        }
-                        Op::AddInteger => {
-                            let (x, y) = (fp.get(i.b()), Value::fixnum(i64::from(i.c() as i16)));
-                            let sum = match (x.0 as i64).checked_add(y.0 as i64) {
-                                Some(sum) if x.is_fixnum() => Value(sum as usize),
-                                _ => check!(self.add(x, y)),
-                            };
-                            fp.set(i.a(), sum);
-                        }
+                        Op::Add => check!(self.op_add(fp, i)),
+                        Op::AddInteger => check!(self.op_add_integer(fp, i)),
+                        Op::Subtract => check!(self.op_subtract(fp, i)),
+                        Op::Multiply => check!(self.op_multiply(fp, i)),
                         Op::Quotient | Op::Remainder | Op::Modulo => {
-                            let (x, y) = (fp.get(i.b()), fp.get(i.c()));
-                            let result = if (x.0 | y.0) & 7 == 0 && y.as_fixnum() > 0 {
-                                let (x, y) = (x.as_fixnum(), y.as_fixnum());
-                                Value::fixnum(match i.op() {
-                                    Op::Quotient => x / y,
-                                    Op::Remainder => x % y,
-                                    _ => x.rem_euclid(y),
-                                })
-                            } else {
-                                check!(self.divide_integers(i.op(), x, y))
-                            };
-                            fp.set(i.a(), result);
+                            check!(self.op_divide(fp, i));
                         }
                         Op::Cons => {
                             let pair = check!(self.cons(fp.get(i.b()), fp.get(i.c())));
                             fp.set(i.a(), pair);
                         }
-                        Op::Car => chain!(i, "car", car),
-                        Op::Cdr => chain!(i, "cdr", cdr),
-                        Op::Caar => chain!(i, "caar", car, car),
-                        Op::Cadr => chain!(i, "cadr", cdr, car),
-                        Op::Cdar => chain!(i, "cdar", car, cdr),
-                        Op::Cddr => chain!(i, "cddr", cdr, cdr),
-                        Op::SetCar => {
-                            let pair = fp.get(i.a());
-                            if !pair.is_pair() {
-                                break 'failed self.wrong_type("set-car!", "pair", pair);
-                            }
-                            pair.set_car(fp.get(i.b()));
-                        }
-                        Op::SetCdr => {
-                            let pair = fp.get(i.a());
-                            if !pair.is_pair() {
-                                break 'failed self.wrong_type("set-cdr!", "pair", pair);
-                            }
-                            pair.set_cdr(fp.get(i.b()));
-                        }
-                        Op::VectorRef => {
-                            let (vector, index) = (fp.get(i.b()), fp.get(i.c()));
-                            if !vector.is(Type::Vector)
-                                || !index.is_fixnum()
-                                || index.as_fixnum() as usize >= vector.length()
-                            {
-                                break 'failed self.bad_index(
-                                    "vector-ref",
-                                    Type::Vector,
-                                    vector,
-                                    index,
-                                );
-                            }
-                            fp.set(i.a(), vector.slot(index.as_fixnum() as usize));
-                        }
-                        Op::VectorSet => {
-                            let (vector, index) = (fp.get(i.a()), fp.get(i.b()));
-                            if !vector.is(Type::Vector)
-                                || !index.is_fixnum()
-                                || index.as_fixnum() as usize >= vector.length()
-                            {
-                                break 'failed self.bad_index(
-                                    "vector-set!",
-                                    Type::Vector,
-                                    vector,
-                                    index,
-                                );
-                            }
-                            vector.set_slot(index.as_fixnum() as usize, fp.get(i.c()));
-                        }
-                        Op::VectorLength => {
-                            let vector = fp.get(i.b());
-                            if !vector.is(Type::Vector) {
-                                break 'failed self.wrong_type("vector-length", "vector", vector);
-                            }
-                            fp.set(i.a(), Value::index(vector.length()));
-                        }
-                        Op::StringRef => {
-                            let c = check!(self.string_ref(fp.get(i.b()), fp.get(i.c())));
-                            fp.set(i.a(), c);
-                        }
-                        Op::StringLength => {
-                            let string = fp.get(i.b());
-                            if !string.is_string() {
-                                break 'failed self.wrong_type("string-length", "string", string);
-                            }
-                            fp.set(i.a(), Value::index(string.length()));
-                        }
-                        Op::CharToInteger => {
-                            let c = fp.get(i.b());
-                            if !c.is_character() {
-                                break 'failed self.wrong_type("char->integer", "character", c);
-                            }
-                            fp.set(i.a(), Value::index(c.0 >> 8));
-                        }
-                        Op::BytevectorRef => {
-                            let (bytes, index) = (fp.get(i.b()), fp.get(i.c()));
-                            if !bytes.is(Type::Bytevector)
-                                || !index.is_fixnum()
-                                || index.as_fixnum() as usize >= bytes.length()
-                            {
-                                break 'failed self.bad_index(
-                                    "bytevector-u8-ref",
-                                    Type::Bytevector,
-                                    bytes,
-                                    index,
-                                );
-                            }
-                            let byte = bytes.bytes()[index.as_fixnum() as usize];
-                            fp.set(i.a(), Value::index(usize::from(byte)));
-                        }
-                        Op::RecordRef => {
-                            let (ty, record) = (ip.value(), fp.get(i.b()));
-                            if !is_record_of(record, ty.slot(0)) {
-                                break 'failed self.wrong_record(ty.slot(0), record);
-                            }
-                            fp.set(i.a(), record.slot(i.c()));
-                        }
-                        Op::RecordSet => {
-                            let (ty, record) = (ip.value(), fp.get(i.a()));
-                            if !is_record_of(record, ty.slot(0)) {
-                                break 'failed self.wrong_record(ty.slot(0), record);
-                            }
-                            record.set_slot(i.c(), fp.get(i.b()));
-                        }
+                        Op::Car => check!(self.op_car(fp, i)),
+                        Op::Cdr => check!(self.op_cdr(fp, i)),
+                        Op::Caar => check!(self.op_caar(fp, i)),
+                        Op::Cadr => check!(self.op_cadr(fp, i)),
+                        Op::Cdar => check!(self.op_cdar(fp, i)),
+                        Op::Cddr => check!(self.op_cddr(fp, i)),
+                        Op::SetCar => check!(self.op_set_car(fp, i)),
+                        Op::SetCdr => check!(self.op_set_cdr(fp, i)),
+                        Op::VectorRef => check!(self.op_vector_ref(fp, i)),
+                        Op::VectorSet => check!(self.op_vector_set(fp, i)),
+                        Op::VectorLength => check!(self.op_vector_length(fp, i)),
+                        Op::StringRef => check!(self.op_string_ref(fp, i)),
+                        Op::StringLength => check!(self.op_string_length(fp, i)),
+                        Op::CharToInteger => check!(self.op_char_to_integer(fp, i)),
+                        Op::BytevectorRef => check!(self.op_bytevector_ref(fp, i)),
+                        Op::RecordRef => check!(self.op_record_ref(fp, i, ip.value())),
+                        Op::RecordSet => check!(self.op_record_set(fp, i, ip.value())),
 
                         Op::JumpEq => branch!(fp.get(i.a()) == fp.get(i.b()), i),
                         Op::JumpEqv => {
@@ -455,21 +291,18 @@ impl Vm {
                         Op::JumpNull => branch!(fp.get(i.a()).is_nil(), i),
                         Op::JumpPair => branch!(fp.get(i.a()).is_pair(), i),
                         Op::JumpType => branch!(has_type_number(fp.get(i.a()), i.b()), i),
-                        Op::JumpLess => compare!(i, <, less),
-                        Op::JumpLessEqual => compare!(i, <=, less_or_equal),
-                        Op::JumpNumEqual => compare!(i, ==, num_equal),
-                        Op::JumpLessInteger => compare_integer!(i, <, less, false),
-                        Op::JumpGreaterInteger => compare_integer!(i, >, less, true),
-                        Op::JumpNumEqualInteger => compare_integer!(i, ==, num_equal, false),
-                        Op::JumpCharEqual | Op::JumpCharLess => {
-                            let (x, y) = (fp.get(i.a()), fp.get(i.b()));
-                            if !x.is_character() || !y.is_character() {
-                                let wrong = if x.is_character() { y } else { x };
-                                break 'failed self.wrong_type("char", "character", wrong);
-                            }
-                            let equal = i.op() == Op::JumpCharEqual;
-                            branch!(if equal { x == y } else { x.0 < y.0 }, i);
+                        Op::JumpLess => branch!(check!(self.op_less(fp, i)), i),
+                        Op::JumpLessEqual => branch!(check!(self.op_less_equal(fp, i)), i),
+                        Op::JumpNumEqual => branch!(check!(self.op_num_equal(fp, i)), i),
+                        Op::JumpLessInteger => branch!(check!(self.op_less_integer(fp, i)), i),
+                        Op::JumpGreaterInteger => {
+                            branch!(check!(self.op_greater_integer(fp, i)), i);
                         }
+                        Op::JumpNumEqualInteger => {
+                            branch!(check!(self.op_num_equal_integer(fp, i)), i);
+                        }
+                        Op::JumpCharEqual => branch!(check!(self.op_characters(fp, i)).0, i),
+                        Op::JumpCharLess => branch!(check!(self.op_characters(fp, i)).1, i),
                         Op::JumpRecord => {
                             let ty = ip.value();
                             branch!(is_record_of(fp.get(i.a()), ty.slot(0)), i);
@@ -520,9 +353,4 @@ impl Vm {
             self.prepare_raise(fp, ip, payload);
         }
     }
-}
-
-#[inline]
-fn is_record_of(record: Value, ty: Value) -> bool {
-    record.is(Type::Record) && record.slot(0) == ty
 }
