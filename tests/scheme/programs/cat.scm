@@ -31,7 +31,7 @@
               (else #f))))))
 
 (make-file "cat.in")
-(write (list (copy "cat.in" "cat.out") (same? "cat.in" "cat.out")))
+(write (list (copy "cat.in" "cat.copy") (same? "cat.in" "cat.copy")))
 (newline)
 (delete-file "cat.in")
-(delete-file "cat.out")
+(delete-file "cat.copy")

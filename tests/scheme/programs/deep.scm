@@ -1,7 +1,7 @@
 ; Recursion as deep as the heap is large, through calls, map, append and apply.
 (import (scheme base) (scheme write) (scheme process-context))
 
-(define n (if (null? (cdr (command-line))) 100000 (string->number (cadr (command-line)))))
+(define n (if (null? (cdr (command-line))) 20000 (string->number (cadr (command-line)))))
 
 (define (count n) (if (= n 0) 0 (+ 1 (count (- n 1)))))
 (define (build n) (if (= n 0) '() (cons n (build (- n 1)))))

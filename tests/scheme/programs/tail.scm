@@ -15,14 +15,14 @@
     (let ((line (read-line port)))
       (if (eof-object? line) all (loop (cons line all))))))
 
-(call-with-output-file "tail.out"
+(call-with-output-file "tail.reversed"
   (lambda (out)
     (for-each (lambda (line) (write-string line out) (newline out))
               (call-with-input-file "tail.in" lines))))
 
-(let* ((in (open-input-file "tail.out")) (first (read-line in)) (second (read-line in)))
+(let* ((in (open-input-file "tail.reversed")) (first (read-line in)) (second (read-line in)))
   (close-port in)
-  (write (list first second (length (call-with-input-file "tail.out" lines)))))
+  (write (list first second (length (call-with-input-file "tail.reversed" lines)))))
 (newline)
 (delete-file "tail.in")
-(delete-file "tail.out")
+(delete-file "tail.reversed")
