@@ -1,9 +1,10 @@
 //! `eqv?`, `equal?`, and the hash functions that agree with them.
 
+use std::collections::HashMap;
+
 use crate::object::Type;
 use crate::symbols::hash_of;
 use crate::value::{OBJECT, Value};
-use crate::vm::{Outcome, Vm};
 
 /// Whether two values are the same as far as `eqv?` can tell.
 #[inline]
@@ -23,38 +24,106 @@ fn numbers_eqv(x: Value, y: Value) -> bool {
     }
 }
 
-impl Vm {
-    pub(crate) fn equal(&mut self, mut x: Value, mut y: Value) -> Outcome<bool> {
-        self.check_native_stack("equal?")?;
-        while x.is_pair() && y.is_pair() {
-            if x == y {
-                return Ok(true);
+/// Parts of two values that are compared before cycles are reckoned with.
+const PLAIN_STEPS: usize = 1 << 20;
+/// How deep that goes on the native stack.
+const PLAIN_DEPTH: usize = 1000;
+
+/// Whether two values are the same as far as `equal?` can tell. Ends for values that contain
+/// themselves, too.
+pub(crate) fn equal(x: Value, y: Value) -> bool {
+    let mut steps = PLAIN_STEPS;
+    plainly_equal(x, y, &mut steps, PLAIN_DEPTH).unwrap_or_else(|| equal_as_graphs(x, y))
+}
+
+/// `None` when that would take too many steps, or go too deep.
+fn plainly_equal(mut x: Value, mut y: Value, steps: &mut usize, depth: usize) -> Option<bool> {
+    while x.is_pair() && y.is_pair() {
+        if x == y {
+            return Some(true);
+        }
+        *steps = steps.checked_sub(1)?;
+        let (a, b) = (x.car(), y.car());
+        if a != b && !plainly_equal(a, b, steps, depth.checked_sub(1)?)? {
+            return Some(false);
+        }
+        (x, y) = (x.cdr(), y.cdr());
+    }
+    if !(x.is(Type::Vector) && y.is(Type::Vector)) {
+        return Some(equal_atoms(x, y));
+    }
+    if x == y || x.length() != y.length() {
+        return Some(x == y);
+    }
+    for (&a, &b) in x.slots().iter().zip(y.slots()) {
+        *steps = steps.checked_sub(1)?;
+        if a != b && !plainly_equal(a, b, steps, depth.checked_sub(1)?)? {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+fn equal_atoms(x: Value, y: Value) -> bool {
+    if x.tag() != OBJECT || y.tag() != OBJECT || x.object_type() != y.object_type() {
+        return eqv(x, y);
+    }
+    match x.object_type() {
+        Type::String => x.characters() == y.characters(),
+        Type::Bytevector => x.bytes() == y.bytes(),
+        _ => eqv(x, y),
+    }
+}
+
+/// Merges what must be equal into classes and compares each pair of classes once (Adams and Dybvig,
+/// "Efficient nondestructive equality checking for trees and graphs", 2008).
+fn equal_as_graphs(x: Value, y: Value) -> bool {
+    let mut classes = Classes::default();
+    let mut work = vec![(x.0, y.0)];
+    while let Some((x, y)) = work.pop() {
+        let (x, y) = (Value(x), Value(y));
+        let pairs = x.is_pair() && y.is_pair();
+        let vectors = x.is(Type::Vector) && y.is(Type::Vector);
+        if !(pairs || vectors) {
+            if !equal_atoms(x, y) {
+                return false;
             }
-            let (a, b) = (x.car(), y.car());
-            if a != b && !self.equal(a, b)? {
-                return Ok(false);
+        } else if classes.merge(x.0, y.0) {
+            if pairs {
+                work.extend([(x.cdr().0, y.cdr().0), (x.car().0, y.car().0)]);
+            } else if x.length() == y.length() {
+                let slots = x.slots().iter().zip(y.slots());
+                work.extend(slots.rev().map(|(a, b)| (a.0, b.0)));
+            } else {
+                return false;
             }
-            (x, y) = (x.cdr(), y.cdr());
         }
-        if eqv(x, y) {
-            return Ok(true);
+    }
+    true
+}
+
+/// Disjoint sets of objects, by address.
+#[derive(Default)]
+struct Classes(HashMap<usize, usize>);
+
+impl Classes {
+    fn find(&mut self, mut object: usize) -> usize {
+        while let Some(&parent) = self.0.get(&object) {
+            // Each step halves the way for the next search.
+            let above = self.0.get(&parent).copied().unwrap_or(parent);
+            self.0.insert(object, above);
+            object = above;
         }
-        if x.tag() != OBJECT || y.tag() != OBJECT || x.object_type() != y.object_type() {
-            return Ok(false);
+        object
+    }
+
+    /// Puts two objects into one class. False if they were in one already.
+    fn merge(&mut self, x: usize, y: usize) -> bool {
+        let (x, y) = (self.find(x), self.find(y));
+        if x != y {
+            self.0.insert(x, y);
         }
-        match x.object_type() {
-            Type::String => Ok(x.characters() == y.characters()),
-            Type::Bytevector => Ok(x.bytes() == y.bytes()),
-            Type::Vector if x.length() == y.length() => {
-                for index in 0..x.length() {
-                    if !self.equal(x.slot(index), y.slot(index))? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+        x != y
     }
 }
 

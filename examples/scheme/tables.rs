@@ -2,7 +2,7 @@
 //!
 //! A vector of lists of `(key . value)`. Threads that share one take care of that themselves.
 
-use crate::equality::{eqv, hash_eq, hash_equal, hash_eqv};
+use crate::equality::{equal, eqv, hash_eq, hash_equal, hash_eqv};
 use crate::object::{Type, elements};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
@@ -63,7 +63,7 @@ impl Vm {
             let found = match equivalence {
                 Equivalence::Eq => entry.car() == key,
                 Equivalence::Eqv => eqv(entry.car(), key),
-                Equivalence::Equal => self.equal(entry.car(), key)?,
+                Equivalence::Equal => equal(entry.car(), key),
             };
             if found {
                 return Ok(Some(entry));

@@ -151,7 +151,9 @@ impl Expander<'_> {
         let value = self.expression(form.cdr().cdr().car(), env)?;
         match self.meaning(identifier, env)? {
             Meaning::Local(variable) => {
-                self.variables[variable].assigned = true;
+                let info = &mut self.variables[variable];
+                info.assigned = true;
+                info.references += 1;
                 Ok(Node::SetLocal(variable, Box::new(value)))
             }
             Meaning::Cell(cell) => {

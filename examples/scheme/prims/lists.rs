@@ -1,7 +1,7 @@
 //! Pairs, lists and symbols.
 
 use super::{ANY, Definition, predicate};
-use crate::equality::eqv;
+use crate::equality::{equal, eqv};
 use crate::object::{Type, elements, list_length};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
@@ -47,7 +47,7 @@ pub(super) const TABLE: &[Definition] = &[
     ("not", 1, 1, predicate!(|value| !value.is_true())),
     ("eq?", 2, 2, |_, a| Ok(Value::boolean(a[0] == a[1]))),
     ("eqv?", 2, 2, |_, a| Ok(Value::boolean(eqv(a[0], a[1])))),
-    ("equal?", 2, 2, |vm, a| vm.equal(a[0], a[1]).map(Value::boolean)),
+    ("equal?", 2, 2, |_, a| Ok(Value::boolean(equal(a[0], a[1])))),
     ("list", 0, ANY, |vm, a| vm.list(a)),
     ("cons*", 1, ANY, |vm, a| vm.list_with_tail(&a[..a.len() - 1], a[a.len() - 1])),
     ("make-list", 1, 2, make_list),
@@ -61,15 +61,17 @@ pub(super) const TABLE: &[Definition] = &[
     ("list-set!", 3, 3, list_set),
     ("list-copy", 1, 1, list_copy),
     ("last-pair", 1, 1, last_pair),
-    ("memq", 2, 2, |vm, a| member(vm, "memq", a, |_, x, y| Ok(x == y))),
-    ("memv", 2, 2, |vm, a| member(vm, "memv", a, |_, x, y| Ok(eqv(x, y)))),
-    ("%member", 2, 2, |vm, a| member(vm, "member", a, Vm::equal)),
-    ("assq", 2, 2, |vm, a| association(vm, "assq", a, |_, x, y| Ok(x == y))),
-    ("assv", 2, 2, |vm, a| association(vm, "assv", a, |_, x, y| Ok(eqv(x, y)))),
-    ("%assoc", 2, 2, |vm, a| association(vm, "assoc", a, Vm::equal)),
+    ("memq", 2, 2, |vm, a| member(vm, "memq", a, |x, y| x == y)),
+    ("memv", 2, 2, |vm, a| member(vm, "memv", a, eqv)),
+    ("%member", 2, 2, |vm, a| member(vm, "member", a, equal)),
+    ("assq", 2, 2, |vm, a| association(vm, "assq", a, |x, y| x == y)),
+    ("assv", 2, 2, |vm, a| association(vm, "assv", a, eqv)),
+    ("%assoc", 2, 2, |vm, a| association(vm, "assoc", a, equal)),
     ("symbol->string", 1, 1, |vm, a| {
         vm.expect("symbol->string", Type::Symbol, a[0])?;
-        Ok(a[0].slot(0))
+        // A copy: the name must stay what it is.
+        let name = a[0].symbol_name();
+        vm.string(&name)
     }),
     ("string->symbol", 1, 1, |vm, a| {
         vm.expect("string->symbol", Type::String, a[0])?;
@@ -229,12 +231,12 @@ fn last_pair(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     Ok(rest)
 }
 
-type Same = fn(&mut Vm, Value, Value) -> Outcome<bool>;
+type Same = fn(Value, Value) -> bool;
 
 fn member(vm: &mut Vm, who: &str, arguments: &[Value], same: Same) -> Outcome {
     let mut rest = arguments[1];
     while rest.is_pair() {
-        if same(vm, arguments[0], rest.car())? {
+        if same(arguments[0], rest.car()) {
             return Ok(rest);
         }
         rest = rest.cdr();
@@ -249,7 +251,7 @@ fn association(vm: &mut Vm, who: &str, arguments: &[Value], same: Same) -> Outco
         if !entry.is_pair() {
             return Err(vm.wrong_type(who, "pair", entry));
         }
-        if same(vm, arguments[0], entry.car())? {
+        if same(arguments[0], entry.car()) {
             return Ok(entry);
         }
         rest = rest.cdr();

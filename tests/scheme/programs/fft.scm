@@ -1,0 +1,48 @@
+; The fast Fourier transform of n points in vectors of flonums, forth and back.
+(import (scheme base) (scheme write) (scheme inexact) (scheme process-context))
+
+(define n (if (null? (cdr (command-line))) 256 (string->number (cadr (command-line)))))
+(define pi (* 4.0 (atan 1.0)))
+
+(define (swap! v i j) (let ((x (vector-ref v i))) (vector-set! v i (vector-ref v j)) (vector-set! v j x)))
+
+(define (reverse-bits! re im)
+  (let loop ((i 0) (j 0))
+    (if (< i n)
+        (begin
+          (if (< i j) (begin (swap! re i j) (swap! im i j)))
+          (let carry ((bit (quotient n 2)) (j j))
+            (if (and (>= bit 1) (>= j bit))
+                (carry (quotient bit 2) (- j bit))
+                (loop (+ i 1) (+ j bit))))))))
+
+(define (fft! re im direction)
+  (reverse-bits! re im)
+  (do ((half 1 (* 2 half))) ((>= half n))
+    (do ((k 0 (+ k 1))) ((= k half))
+      (let* ((angle (* direction pi (/ (inexact k) half))) (c (cos angle)) (s (sin angle)))
+        (do ((i k (+ i (* 2 half)))) ((>= i n))
+          (let* ((j (+ i half))
+                 (x (- (* c (vector-ref re j)) (* s (vector-ref im j))))
+                 (y (+ (* c (vector-ref im j)) (* s (vector-ref re j)))))
+            (vector-set! re j (- (vector-ref re i) x))
+            (vector-set! im j (- (vector-ref im i) y))
+            (vector-set! re i (+ (vector-ref re i) x))
+            (vector-set! im i (+ (vector-ref im i) y))))))))
+
+(define (rounded x) (exact (round (* 1000 x))))
+(define signal (make-vector n 0.0))
+(do ((i 0 (+ i 1))) ((= i n))
+  (vector-set! signal i (+ (cos (/ (* 6.0 pi i) n)) (* 0.5 (sin (/ (* 20.0 pi i) n))))))
+
+(let ((re (vector-copy signal)) (im (make-vector n 0.0)))
+  (fft! re im -1.0)
+  (write (map (lambda (i) (list i (rounded (/ (vector-ref re i) n)) (rounded (/ (vector-ref im i) n))))
+              '(0 3 10)))
+  (newline)
+  (fft! re im 1.0)
+  (write (let loop ((i 0) (worst 0.0))
+           (if (= i n)
+               (< worst 1e-9)
+               (loop (+ i 1) (max worst (abs (- (/ (vector-ref re i) n) (vector-ref signal i))))))))
+  (newline))
