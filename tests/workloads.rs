@@ -172,8 +172,8 @@ fn the_object_has_everything() {
         all[name].as_array().unwrap().iter().map(|pair| pair[1].as_u64().unwrap()).sum()
     };
     assert!(stops > 0);
-    assert_eq!(count("pauses_ns"), stops as u64);
-    assert_eq!(count("operations_ns"), 40 * 16384 / 1000);
+    assert!(count("pauses_ns") >= stops as u64, "a cycle may have been cut off by the end");
+    assert_eq!(count("operations_ns"), 2 * (20 * 16384 / 1000));
     let longest = &cycles[0]["stops"][0];
     assert!(longest["total_us"].as_f64().unwrap() >= longest["scan_us"].as_f64().unwrap());
     assert!(all["long_operations"].is_array());
