@@ -111,6 +111,51 @@ fn stores() {
     for pattern in ["uniform", "zipf", "cluster"] {
         agree(&format!("stores 1 {pattern}"), &[&OPERATIONS, &["store_ns"]], &["reps"]);
     }
+    let fields = result("stores 16 uniform full --max-heap-mib 64");
+    assert_eq!(fields["minor"], "0");
+}
+
+#[test]
+fn gcold() {
+    let present: &[&[&str]] = &[&OPERATIONS, &["setup_ms"]];
+    let sum = agree("gcold 8 1 2 1 4", present, &["reps"]);
+    assert_ne!(sum, agree("gcold 8 0 2 1 4", present, &["reps"]), "it ends with another number");
+}
+
+#[test]
+fn splay() {
+    agree("splay 10000 20000", &[&OPERATIONS, &["setup_ms"]], &["reps"]);
+}
+
+#[test]
+fn strings() {
+    agree("strings 2000", &[&OPERATIONS], &["reps", "setup_ms"]);
+    let fields = result("strings 40000 --max-heap-mib 300");
+    assert!(fields["gcs"].parse::<u64>().unwrap() > 0);
+}
+
+#[test]
+fn server() {
+    agree("server 1000 1", &[&OPERATIONS], &["reps", "setup_ms"]);
+}
+
+#[test]
+fn the_object_has_everything() {
+    let output = run("oldmut 20000 40 2 --json --max-heap-mib 16");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cycles = all["cycles"].as_array().unwrap();
+    assert_eq!(cycles.len() as u64, all["gcs"].as_u64().unwrap());
+    let stops: usize = cycles.iter().map(|cycle| cycle["stops"].as_array().unwrap().len()).sum();
+    let count = |name: &str| -> u64 {
+        all[name].as_array().unwrap().iter().map(|pair| pair[1].as_u64().unwrap()).sum()
+    };
+    assert!(stops > 0);
+    assert!(count("pauses_ns") >= stops as u64, "a cycle may have been cut off by the end");
+    assert_eq!(count("operations_ns"), 2 * (20 * 16384 / 1000));
+    let longest = &cycles[0]["stops"][0];
+    assert!(longest["total_us"].as_f64().unwrap() >= longest["scan_us"].as_f64().unwrap());
+    assert!(all["long_operations"].is_array());
 }
 
 #[test]
@@ -130,7 +175,9 @@ fn without_arguments_the_workloads_are_listed() {
     let output = run("");
     assert_eq!(output.status.code(), Some(0));
     let listed = String::from_utf8(output.stdout).unwrap();
-    for workload in ["gcbench", "bintrees", "oldmut", "lru", "stores"] {
+    for workload in
+        ["gcbench", "bintrees", "oldmut", "lru", "gcold", "splay", "strings", "stores", "server"]
+    {
         let line = listed.lines().find(|line| line.trim_start().starts_with(workload));
         assert!(line.is_some_and(|line| line.len() > 20), "{listed}");
     }

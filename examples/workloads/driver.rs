@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use strandline::os::OsError;
 use strandline::{Heap, HeapError, ObjectModel, OutOfMemory};
 
+use crate::operations::Operations;
 use crate::options::Options;
 use crate::report;
 use crate::write::{Carded, Plain, Writer};
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
     pub(crate) setup: Option<Duration>,
     pub(crate) run: Duration,
     /// Times of single operations.
-    pub(crate) operations_ns: Option<Histogram<u64>>,
+    pub(crate) operations: Option<Operations>,
     pub(crate) store_ns: Option<f64>,
     /// Worked out from what is in the heap: wrong if anything was lost or damaged.
     pub(crate) sum: u64,
@@ -78,7 +78,14 @@ pub(crate) fn run<L: Workload>(workload: &L, options: &Options) -> Result<(), Fa
     if options.no_collect && stats.collections > 0 {
         return Err(Failure::Collected(stats.collections));
     }
-    report::print(L::NAME, &outcome, &stats, &heap.tracker().tracker, options.json);
+    let run = report::Run {
+        name: L::NAME,
+        outcome: &outcome,
+        stats: &stats,
+        tracker: &heap.tracker().tracker,
+        cycles: &heap.cycles(),
+    };
+    println!("{}", if options.json { run.json() } else { run.line() });
     check(workload, &outcome, options)
 }
 
@@ -117,15 +124,6 @@ pub(crate) fn on_threads<T: Send>(
         // All are joined, whether or not one of them has failed.
         threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
     })
-}
-
-/// A histogram of times in nanoseconds.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three significant digits are within the library's bounds")
-}
-
-pub(crate) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

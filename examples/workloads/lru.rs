@@ -6,8 +6,9 @@ use std::time::Instant;
 use clap::Args;
 use strandline::{Heap, Kind, Mutator, ObjectRef, OutOfMemory, StackScan};
 
-use crate::driver::{Failure, Outcome, Workload, histogram, nanoseconds};
+use crate::driver::{Failure, Outcome, Workload};
 use crate::model::{Array, Records, new_record};
+use crate::operations::Operations;
 use crate::options::Options;
 use crate::random::Lehmer;
 use crate::write::Writer;
@@ -219,24 +220,22 @@ impl Workload for Lru {
         options: &Options,
     ) -> Result<Outcome, Failure> {
         let mut mutator = heap.attach(StackScan::Conservative)?;
-        let (mut random, mut times) = (Lehmer::of_thread(options.seed, 0), histogram());
-        let (mut sum, start) = (0_u64, Instant::now());
+        let (mut random, mut sum) = (Lehmer::of_thread(options.seed, 0), 0_u64);
+        let start = Instant::now();
         let mut cache = Cache::new(&mut mutator, self.cap as usize, writer)?;
-        let mut last = start;
+        let mut operations = Operations::new(start, 0);
         for _ in 0..self.ops {
             let key = random.below(self.keys as usize) as u64;
             match cache.get(key) {
                 Some(value) => sum = sum.wrapping_add(value),
                 None => cache.insert(&mut mutator, key)?,
             }
-            let now = Instant::now();
-            times += nanoseconds(now - last);
-            last = now;
+            operations.lap();
         }
         Ok(Outcome {
             threads: 1,
             run: start.elapsed(),
-            operations_ns: Some(times),
+            operations: Some(operations),
             sum: sum.wrapping_add(cache.sum()),
             ..Outcome::default()
         })

@@ -18,19 +18,28 @@
 //! - [`model`]: object layouts with and without a header, and their `ObjectModel`s;
 //! - [`trees`], [`gcbench`], [`bintrees`]: references in local variables, stacks scanned;
 //! - [`oldmut`], [`lru`]: large arrays in the heap, and several threads;
+//! - [`splay`], [`server`], [`strings`]: pointers that change all the time, requests with due times,
+//!   objects without references;
+//! - [`operations`], [`report`]: what is measured, and how it is printed;
 //! - [`write`]: plain stores, and what a program that has a write barrier does.
 
 mod bintrees;
 mod driver;
 mod gcbench;
+mod gcold;
 mod graph;
+mod levels;
 mod lru;
 mod model;
 mod oldmut;
+mod operations;
 mod options;
 mod random;
 mod report;
+mod server;
+mod splay;
 mod stores;
+mod strings;
 mod trees;
 mod write;
 
@@ -57,7 +66,11 @@ enum Workload {
     Bintrees(bintrees::BinTrees),
     Oldmut(oldmut::OldMut),
     Lru(lru::Lru),
+    Gcold(gcold::GcOld),
+    Splay(splay::Splay),
+    Strings(strings::Strings),
     Stores(stores::Stores),
+    Server(server::Server),
 }
 
 fn main() -> ExitCode {
@@ -71,7 +84,11 @@ fn main() -> ExitCode {
         Workload::Bintrees(workload) => driver::run(&workload, &options),
         Workload::Oldmut(workload) => driver::run(&workload, &options),
         Workload::Lru(workload) => driver::run(&workload, &options),
+        Workload::Gcold(workload) => driver::run(&workload, &options),
+        Workload::Splay(workload) => driver::run(&workload, &options),
+        Workload::Strings(workload) => driver::run(&workload, &options),
         Workload::Stores(workload) => driver::run(&workload, &options),
+        Workload::Server(workload) => driver::run(&workload, &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,12 +4,12 @@
 use std::time::Instant;
 
 use clap::Args;
-use hdrhistogram::Histogram;
 use strandline::{Heap, Mutator, OutOfMemory, StackScan};
 
-use crate::driver::{Failure, Outcome, Workload, histogram, nanoseconds, on_threads};
+use crate::driver::{Failure, Outcome, Workload, on_threads};
 use crate::graph::{NODES_PER_MIB, SharedArray, new_node, new_nodes, node};
 use crate::model::{Array, Records};
+use crate::operations::Operations;
 use crate::options::Options;
 use crate::random::{Lehmer, Locality, Picks};
 use crate::write::Writer;
@@ -104,10 +104,9 @@ impl OldMut {
         nodes: Array,
         (mut stores, mut picks): (Stores, Picks),
         count: usize,
-    ) -> Result<Histogram<u64>, OutOfMemory> {
-        let mut times = histogram();
+        mut operations: Operations,
+    ) -> Result<Operations, OutOfMemory> {
         let ring = Array::new(mutator, RING)?;
-        let mut last = Instant::now();
         for turn in 0..count {
             let new = new_node(mutator, turn as u64)?;
             ring.set(turn % RING, Some(new), writer);
@@ -121,12 +120,10 @@ impl OldMut {
                 }
             }
             if turn % OPERATION == OPERATION - 1 {
-                let now = Instant::now();
-                times += nanoseconds(now - last);
-                last = now;
+                operations.lap();
             }
         }
-        Ok(times)
+        Ok(operations)
     }
 
     /// The sum of all that can be reached from the array in one step, and itself.
@@ -164,21 +161,20 @@ impl Workload for OldMut {
         let setup = start.elapsed();
 
         let (threads, start) = (usize::from(self.threads), Instant::now());
-        let times = on_threads(threads, |thread| {
+        let operations = on_threads(threads, |thread| {
             let mut mutator = heap.attach(StackScan::Conservative)?;
             let (picks, count) = (self.picks(seed, thread), self.share(thread));
-            Ok(self.mutate(&mut mutator, writer, nodes.get(), picks, count)?)
+            let operations = Operations::new(start, thread);
+            Ok(self.mutate(&mut mutator, writer, nodes.get(), picks, count, operations)?)
         })?;
         let run = start.elapsed();
 
-        let mut operations_ns = histogram();
-        times.into_iter().for_each(|times| operations_ns += times);
         let mut mutator = heap.attach(StackScan::None)?;
         Ok(Outcome {
             threads,
             setup: Some(setup),
             run,
-            operations_ns: Some(operations_ns),
+            operations: Operations::all(operations),
             sum: self.sum(&mut mutator, nodes.get()),
             ..Outcome::default()
         })

@@ -1,28 +1,64 @@
-//! The RESULT line: what scripts read.
+//! What a run prints: the RESULT line, which scripts read, or one JSON object with everything.
+
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
-use strandline::HeapStats;
 use strandline::dirty::{BackendKind, Tracker};
+use strandline::{CycleReport, HeapStats, StopReport};
 
 use crate::driver::Outcome;
+use crate::operations::Operations;
 
-/// Prints the result as one line: `RESULT name=value ...`, or a JSON object.
-pub(crate) fn print(
-    name: &str,
-    outcome: &Outcome,
-    stats: &HeapStats,
-    tracker: &Tracker,
-    json: bool,
-) {
-    let mut fields = Fields::default();
-    fields.add("bench", name);
-    fields.outcome(outcome);
-    fields.collections(stats);
-    fields.tracking(tracker, stats);
-    fields.add("heap_mib", rounded(stats.peak_bytes as f64 / f64::from(1 << 20)));
-    fields.add("sum", outcome.sum);
-    println!("{}", if json { fields.json() } else { fields.line() });
+/// A run that is over.
+pub(crate) struct Run<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) stats: &'a HeapStats,
+    pub(crate) tracker: &'a Tracker,
+    pub(crate) cycles: &'a [CycleReport],
+}
+
+impl Run<'_> {
+    /// The last line: `RESULT name=value ...`.
+    pub(crate) fn line(&self) -> String {
+        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let fields = self.fields().0.into_iter();
+        let fields = fields.map(|(name, value)| format!(" {name}={}", text(value)));
+        format!("RESULT{}", fields.collect::<String>())
+    }
+
+    /// The fields of the last line, the histograms, the cycles that the heap remembers, and the
+    /// operations that took long.
+    pub(crate) fn json(&self) -> String {
+        let fields = self.fields().0.into_iter();
+        let mut map: Map<_, _> = fields.map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut add = |name: &str, value| map.insert(name.to_owned(), value);
+        add("tracker", self.tracker.kind().to_string().into());
+        add("pauses_ns", counts(&self.stats.pauses_ns));
+        add("stalls_ns", counts(&self.stats.stalls_ns));
+        add("time_to_safepoint_ns", counts(&self.stats.time_to_safepoint_ns));
+        if let Some(operations) = &self.outcome.operations {
+            add("operations_ns", counts(&operations.times_ns));
+            add("long_operations", long_operations(operations));
+            add("long_operations_left_out", operations.long_left_out.into());
+        }
+        let forgotten = self.stats.collections.saturating_sub(self.cycles.len() as u64);
+        add("cycles_forgotten", forgotten.into());
+        add("cycles", self.cycles.iter().map(cycle).collect());
+        Value::Object(map).to_string()
+    }
+
+    fn fields(&self) -> Fields {
+        let mut fields = Fields::default();
+        fields.add("bench", self.name);
+        fields.outcome(self.outcome);
+        fields.collections(self.stats);
+        fields.tracking(self.tracker, self.stats);
+        fields.add("heap_mib", rounded(self.stats.peak_bytes as f64 / f64::from(1 << 20)));
+        fields.add("sum", self.outcome.sum);
+        fields
+    }
 }
 
 /// Fields in the order in which they are printed. What does not apply is not there.
@@ -43,8 +79,8 @@ impl Fields {
         if let Some(setup) = outcome.setup {
             self.add("setup_ms", rounded(setup.as_secs_f64() * 1e3));
         }
-        if let Some(operations) = &outcome.operations_ns {
-            self.operations(operations);
+        if let Some(operations) = &outcome.operations {
+            self.operations(&operations.times_ns);
         }
         if let Some(ns) = outcome.store_ns {
             self.add("store_ns", rounded(ns));
@@ -81,18 +117,58 @@ impl Fields {
             self.add("faults", stats.faults);
         }
     }
+}
 
-    fn line(self) -> String {
-        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let fields = self.0.into_iter().map(|(name, value)| format!(" {name}={}", text(value)));
-        format!("RESULT{}", fields.collect::<String>())
-    }
+/// A histogram as pairs of a value, the largest that counts as the same, and how often it occurred.
+fn counts(histogram: &Histogram<u64>) -> Value {
+    let pair = |value: hdrhistogram::iterators::IterationValue<_>| {
+        json!([value.value_iterated_to(), value.count_at_value()])
+    };
+    histogram.iter_recorded().map(pair).collect()
+}
 
-    fn json(self) -> String {
-        let map: Map<_, _> =
-            self.0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        json!(map).to_string()
-    }
+/// Thread, start and time of each, in nanoseconds.
+fn long_operations(operations: &Operations) -> Value {
+    operations.long.iter().map(|long| json!([long.thread, long.start, long.time])).collect()
+}
+
+fn cycle(report: &CycleReport) -> Value {
+    json!({
+        "number": report.number,
+        "scope": format!("{:?}", report.scope),
+        "cause": format!("{:?}", report.cause),
+        "time_us": us(report.time),
+        "allocated_bytes": report.allocated_bytes,
+        "allocated_meanwhile_bytes": report.allocated_meanwhile,
+        "late": report.late,
+        "tracing_us": us(report.tracing),
+        "marked_objects": report.marked_objects,
+        "dirty_pages": report.dirty_pages,
+        "faults": report.faults,
+        "rescanned_pages": report.rescanned_pages,
+        "barren_pages": report.barren_pages,
+        "rounds": report.rounds,
+        "stops": report.stops.iter().map(stop).collect::<Value>(),
+    })
+}
+
+fn stop(stop: &StopReport) -> Value {
+    json!({
+        "purpose": format!("{:?}", stop.purpose),
+        "total_us": us(stop.total),
+        "to_safepoint_us": us(stop.to_safepoint),
+        "scan_us": us(stop.scan),
+        "roots_us": us(stop.roots),
+        "rescan_us": us(stop.rescan),
+        "drain_us": us(stop.drain),
+        "references_us": us(stop.references),
+        "finish_us": us(stop.finish),
+        "resume_us": us(stop.resume),
+    })
+}
+
+fn us(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1e6)
 }
 
 /// The sum of what a histogram has recorded, within its precision.

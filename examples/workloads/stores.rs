@@ -4,13 +4,13 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use hdrhistogram::Histogram;
+use clap::{Args, ValueEnum};
 use strandline::{Heap, Mutator, ObjectRef, StackScan};
 
-use crate::driver::{Failure, Outcome, Workload, histogram, nanoseconds};
+use crate::driver::{Failure, Outcome, Workload};
 use crate::graph::{NODES_PER_MIB, SharedArray, new_nodes, node};
 use crate::model::{Array, Records};
+use crate::operations::Operations;
 use crate::options::Options;
 use crate::random::{Locality, Picks};
 use crate::write::Writer;
@@ -23,6 +23,17 @@ pub(crate) struct Stores {
     mib: u32,
     /// Which of them are written to
     pattern: Locality,
+    /// What the collections look at
+    #[arg(default_value = "minor")]
+    cycles: Cycles,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Cycles {
+    /// New objects, and old ones on dirty pages
+    Minor,
+    /// All objects
+    Full,
 }
 
 /// Time from one collection to the next. Those that are due while one is under way are left out.
@@ -48,10 +59,14 @@ impl Stores {
     }
 }
 
-/// Stores into each target the one before. Returns the times of the operations.
-fn store<W: Writer>(mutator: &mut Mutator, writer: W, targets: &[ObjectRef]) -> Histogram<u64> {
-    let mut times = histogram();
-    let (mut before, mut last) = (*targets.last().expect("there are nodes"), Instant::now());
+/// Stores into each target the one before. Returns the operations.
+fn store<W: Writer>(
+    mutator: &mut Mutator,
+    writer: W,
+    targets: &[ObjectRef],
+    mut operations: Operations,
+) -> Operations {
+    let mut before = *targets.last().expect("there are nodes");
     for operation in (0..PASSES).flat_map(|_| targets.chunks(OPERATION)) {
         for &target in operation {
             // SAFETY: all targets are nodes, kept alive by the array that they were found in.
@@ -59,15 +74,17 @@ fn store<W: Writer>(mutator: &mut Mutator, writer: W, targets: &[ObjectRef]) -> 
             before = target;
         }
         mutator.safepoint();
-        let now = Instant::now();
-        times += nanoseconds(now - last);
-        last = now;
+        operations.lap();
     }
-    times
+    operations
 }
 
 /// Collects at a fixed rate until the other end of `ended` is gone.
-fn collect_steadily(heap: &Heap<Records>, ended: &Receiver<()>) -> Result<(), Failure> {
+fn collect_steadily(
+    heap: &Heap<Records>,
+    cycles: Cycles,
+    ended: &Receiver<()>,
+) -> Result<(), Failure> {
     let mut mutator = heap.attach(StackScan::None)?;
     let mut due = Instant::now() + PERIOD;
     loop {
@@ -75,7 +92,10 @@ fn collect_steadily(heap: &Heap<Records>, ended: &Receiver<()>) -> Result<(), Fa
         if mutator.blocking(wait) == Err(RecvTimeoutError::Disconnected) {
             return Ok(());
         }
-        mutator.collect();
+        match cycles {
+            Cycles::Minor => mutator.collect_young(),
+            Cycles::Full => mutator.collect(),
+        }
         while due <= Instant::now() {
             due += PERIOD;
         }
@@ -111,23 +131,23 @@ impl Workload for Stores {
 
         let mut mutator = heap.attach(StackScan::None)?;
         let start = Instant::now();
-        let times = std::thread::scope(|scope| {
+        let stored = std::thread::scope(|scope| {
             let (end, ended) = channel();
-            let collecting =
-                (!options.no_collect).then(|| scope.spawn(move || collect_steadily(heap, &ended)));
-            let times = store(&mut mutator, writer, &targets);
+            let collecting = (!options.no_collect)
+                .then(|| scope.spawn(move || collect_steadily(heap, self.cycles, &ended)));
+            let operations = store(&mut mutator, writer, &targets, Operations::new(start, 0));
             let run = start.elapsed();
             drop(end);
             let collecting = collecting.map(|thread| mutator.blocking(|| thread.join()));
             collecting.transpose().expect("the collecting thread does not panic").transpose()?;
-            Ok::<_, Failure>((times, run))
+            Ok::<_, Failure>((operations, run))
         });
-        let (operations_ns, run) = times?;
+        let (operations, run) = stored?;
         Ok(Outcome {
             threads: 1,
             setup: Some(setup),
             run,
-            operations_ns: Some(operations_ns),
+            operations: Some(operations),
             store_ns: Some(run.as_nanos() as f64 / (PASSES * targets.len()) as f64),
             sum: sum(nodes()),
             ..Outcome::default()

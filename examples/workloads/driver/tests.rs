@@ -5,9 +5,13 @@ use strandline::{HeapOptions, Sizing};
 
 use super::*;
 use crate::bintrees::BinTrees;
+use crate::gcold::GcOld;
 use crate::lru::Lru;
 use crate::oldmut::OldMut;
+use crate::server::Server;
+use crate::splay::Splay;
 use crate::stores::Stores;
+use crate::strings::Strings;
 
 #[derive(Parser)]
 struct Line<L: Args> {
@@ -44,6 +48,10 @@ fn everything_reachable_survives_constant_collection() {
     assert!(verified::<OldMut>("2000 1 2", Some(499)) > 5);
     assert!(verified::<OldMut>("2000 1 1 16384 cluster --tracker cards", Some(499)) > 5);
     assert!(verified::<Lru>("100 150 4000", Some(97)) > 5);
+    assert!(verified::<Splay>("200 1000", Some(499)) > 5);
+    assert!(verified::<Strings>("2000", Some(97)) > 5);
+    assert!(verified::<GcOld>("3 0 1 1 1", Some(9973)) > 5);
+    assert!(verified::<Server>("50 1", Some(99991)) > 5);
 }
 
 /// An array over the size of a part is traced in parts, and the hash table grows.
@@ -52,6 +60,7 @@ fn large_arrays_survive() {
     assert!(verified::<OldMut>("20000 32 1 100 zipf", None) > 0);
     assert!(verified::<Lru>("40000 60000 300000", None) > 0);
     verified::<Stores>("1 uniform", None);
+    verified::<Stores>("1 zipf full", None);
 }
 
 /// Does nothing, and is wrong about it.

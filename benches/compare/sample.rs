@@ -1,0 +1,126 @@
+//! Runs that were made: a line of JSON each, in a file that only grows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::plan::Part;
+use crate::subject::Subject;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Status {
+    Done,
+    OutOfMemory,
+    /// It was ended after so many seconds.
+    TooLong(u64),
+    Failed(String),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::TooLong(seconds) => write!(f, "over {seconds} s"),
+            Self::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Sample {
+    pub(crate) part: Part,
+    pub(crate) workload: String,
+    pub(crate) limit_mib: u64,
+    pub(crate) x: f64,
+    pub(crate) subject: Subject,
+    pub(crate) status: Status,
+    /// The numbers of the RESULT line, and `cpu_ms`, `wall_ms` and `rss_mib` of the whole process.
+    pub(crate) fields: BTreeMap<String, f64>,
+    /// The check value: too large for a floating-point number.
+    pub(crate) sum: String,
+    /// Lengths of stops in nanoseconds, and how many there were of each.
+    pub(crate) pauses_ns: Vec<(u64, u64)>,
+    /// Operations that took long: thread, start since the run began, and length, in nanoseconds.
+    pub(crate) long: Vec<(u64, u64, u64)>,
+}
+
+impl Sample {
+    pub(crate) fn get(&self, field: &str) -> Option<f64> {
+        self.fields.get(field).copied()
+    }
+}
+
+/// All runs.
+pub(crate) struct Samples {
+    file: File,
+    all: Vec<Sample>,
+}
+
+impl Samples {
+    /// Opens the file; what is in it is dropped, or else kept.
+    pub(crate) fn open(path: &Path, keep: bool) -> Result<Self> {
+        let mut all = Vec::new();
+        if keep && path.exists() {
+            for (number, line) in std::fs::read_to_string(path)?.lines().enumerate() {
+                match serde_json::from_str(line) {
+                    Ok(sample) => all.push(sample),
+                    // The last one may have been cut off.
+                    Err(error) => eprintln!("{}:{}: {error}", path.display(), number + 1),
+                }
+            }
+        }
+        let mut file = File::options();
+        if keep {
+            file.append(true)
+        } else {
+            file.write(true).truncate(true)
+        };
+        let mut file = file.create(true).open(path)?;
+        if keep {
+            // Whatever was cut off stays on a line of its own.
+            writeln!(file)?;
+        }
+        Ok(Self { file, all })
+    }
+
+    pub(crate) fn add(&mut self, sample: Sample) -> Result<()> {
+        let mut line = serde_json::to_string(&sample)?;
+        line.push('\n');
+        self.file.write_all(line.as_bytes())?;
+        self.all.push(sample);
+        Ok(())
+    }
+
+    pub(crate) fn all(&self) -> &[Sample] {
+        &self.all
+    }
+
+    /// Runs that failed, and check values that differ between collectors.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut sums: HashMap<&str, &Sample> = HashMap::new();
+        for sample in &self.all {
+            let who = format!("{}: {}", sample.workload, sample.subject.name());
+            if let Status::Failed(why) = &sample.status {
+                problems.push(format!("{who} failed: {why}"));
+            }
+            if sample.status != Status::Done {
+                continue;
+            }
+            let first = sums.entry(&sample.workload).or_insert(sample);
+            if first.sum != sample.sum {
+                let (other, sum) = (first.subject.name(), &first.sum);
+                problems.push(format!("{who} has the sum {}, {other} {sum}", sample.sum));
+            }
+        }
+        problems
+    }
+}

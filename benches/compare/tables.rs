@@ -1,0 +1,186 @@
+//! Tables: `results.md` for people, `results.csv` for programs.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::Result;
+use crate::figures::{Group, groups};
+use crate::plan::Part;
+use crate::sample::Samples;
+use crate::subject::Subject;
+
+/// A figure of the tables: its name, its field, and what the field is divided by.
+const FIGURES: [(&str, &str, f64); 7] = [
+    ("Run time, s", "run_ms", 1e3),
+    ("Processor time of the whole process, s", "cpu_ms", 1e3),
+    ("Longest stop of the world, ms", "pause_max_ms", 1.0),
+    ("Longest operation, ms", "max_us", 1e3),
+    ("99.9 % of operations, ms", "p999_us", 1e3),
+    ("Median operation, ms", "p50_us", 1e3),
+    ("Peak resident memory, MiB", "rss_mib", 1.0),
+];
+
+const WINDOWS_MS: [u64; 5] = [1, 5, 20, 100, 1000];
+
+pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
+    let groups = groups(samples);
+    std::fs::write(out.join("results.md"), markdown(&groups))?;
+    std::fs::write(out.join("results.csv"), csv(&groups))?;
+    Ok(())
+}
+
+fn markdown(groups: &[Group<'_>]) -> String {
+    let mut text = machine();
+    let of = |part| groups.iter().filter(move |group| group.part == part);
+    for (title, field, unit) in FIGURES {
+        let value = |group: &Group<'_>, subject| group.median(subject, field).map(|v| v / unit);
+        table(&mut text, title, of(Part::Table), value);
+    }
+    let cpu = |group: &Group<'_>, subject| group.over_lower_bound(subject, "cpu_ms");
+    let wall = |group: &Group<'_>, subject| group.over_lower_bound(subject, "run_ms");
+    table(&mut text, "Cost over the lower bound: processor time", of(Part::Table), cpu);
+    table(&mut text, "Cost over the lower bound: run time", of(Part::Table), wall);
+    for window in WINDOWS_MS {
+        let title = format!("Least utilisation of a mutator in {window} ms");
+        let value = |group: &Group<'_>, s| group.utilisation(s, window * 1_000_000);
+        table(&mut text, &title, of(Part::Table), value);
+    }
+    tracking(&mut text, of(Part::Table));
+    for (part, title) in [
+        (Part::Limits, "by heap limit, as a multiple of what is alive"),
+        (Part::Live, "by live size, MiB"),
+        (Part::Threads, "by threads"),
+    ] {
+        for (name, field, unit) in [FIGURES[0], FIGURES[1], FIGURES[2], FIGURES[3]] {
+            let value = |group: &Group<'_>, subject| group.median(subject, field).map(|v| v / unit);
+            table(&mut text, &format!("{name}, {title}"), of(part), value);
+        }
+    }
+    let store = |group: &Group<'_>, subject| group.median(subject, "store_ns");
+    table(&mut text, "A store, ns, with ten minor cycles a second", of(Part::Stores), store);
+    text
+}
+
+/// Where and how this was measured, without names.
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let memory = read("/proc/meminfo");
+    let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok());
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let cpuinfo = read("/proc/cpuinfo");
+    let model =
+        cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let release = read("/proc/sys/kernel/osrelease");
+    // A version, without what the one who built it has added.
+    let kernel = release.trim().split('-').next().unwrap_or_default();
+    let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
+    let date = date.map_or_else(
+        |_| String::new(),
+        |date| String::from_utf8_lossy(&date.stdout).trim().to_owned(),
+    );
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    format!(
+        "Linux {kernel}, {processors} processors ({}), {:.0} GiB of memory, {date}. `cargo bench --bench compare -- {}`\n\n\
+         Medians; the number of runs of each is in `results.csv`. \"oom\" is out of memory, \"-\" what does not \
+         apply or was not measured.\n",
+        model.unwrap_or("unknown"),
+        kib.unwrap_or(0.0) / f64::from(1 << 20),
+        arguments.join(" "),
+    )
+}
+
+/// A table of jobs by collectors. Left out if there is nothing in it.
+fn table<'a>(
+    text: &mut String,
+    title: &str,
+    groups: impl Iterator<Item = &'a Group<'a>>,
+    value: impl Fn(&Group<'_>, Subject) -> Option<f64>,
+) {
+    let groups: Vec<_> = groups.collect();
+    let has = |subject: &Subject| groups.iter().any(|group| value(group, *subject).is_some());
+    let subjects: Vec<_> = Subject::ALL.into_iter().filter(has).collect();
+    if subjects.is_empty() {
+        return;
+    }
+    let names: Vec<_> = subjects.iter().map(|subject| subject.name()).collect();
+    let _ = write!(text, "\n### {title}\n\n| | limit | {} |\n", names.join(" | "));
+    let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(subjects.len()));
+    for group in groups {
+        if subjects.iter().all(|&subject| value(group, subject).is_none()) {
+            continue;
+        }
+        let _ = write!(text, "| {} | {} |", group.workload, group.limit_mib);
+        for &subject in &subjects {
+            let cell = match (value(group, subject), group.failure(subject)) {
+                (Some(value), _) => rounded(value),
+                (None, Some(crate::sample::Status::OutOfMemory)) => "oom".into(),
+                (None, Some(crate::sample::Status::TooLong(seconds))) => format!("> {seconds} s"),
+                (None, Some(_)) => "failed".into(),
+                (None, None) => "-".into(),
+            };
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+}
+
+/// What tracking cost this heap.
+fn tracking<'a>(text: &mut String, groups: impl Iterator<Item = &'a Group<'a>>) {
+    const FIELDS: [&str; 8] = [
+        "gcs",
+        "minor",
+        "major",
+        "dirty_pages",
+        "faults",
+        "pause_sum_ms",
+        "stall_max_ms",
+        "ttsp_max_ms",
+    ];
+    let _ = write!(text, "\n### What strandline did\n\n| | limit | {} |\n", FIELDS.join(" | "));
+    let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(FIELDS.len()));
+    for group in groups {
+        let cell = |field| group.median(Subject::Concurrent, field).map_or("-".into(), rounded);
+        let cells: Vec<_> = FIELDS.into_iter().map(cell).collect();
+        let _ =
+            writeln!(text, "| {} | {} | {} |", group.workload, group.limit_mib, cells.join(" | "));
+    }
+}
+
+/// Three significant digits, whole numbers whole.
+fn rounded(value: f64) -> String {
+    match value.abs() {
+        v if v >= 99.95 || v == v.trunc() => format!("{value:.0}"),
+        v if v >= 9.995 => format!("{value:.1}"),
+        v if v >= 0.0995 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Every figure of every job and collector.
+fn csv(groups: &[Group<'_>]) -> String {
+    let mut text = "part,workload,limit_mib,x,collector,figure,runs,median,least,most\n".to_owned();
+    for group in groups {
+        for &subject in group.runs.keys() {
+            let runs: Vec<_> = group.done(subject).collect();
+            let fields: std::collections::BTreeSet<_> =
+                runs.iter().flat_map(|run| run.fields.keys()).collect();
+            for field in fields {
+                let values: Vec<_> = runs.iter().filter_map(|run| run.get(field)).collect();
+                let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let Some(median) = crate::figures::median(values.clone()) else { continue };
+                let _ = writeln!(
+                    text,
+                    "{:?},{},{},{},\"{}\",{field},{},{median},{least},{most}",
+                    group.part,
+                    group.workload,
+                    group.limit_mib,
+                    group.x,
+                    subject.name(),
+                    values.len(),
+                );
+            }
+        }
+    }
+    text
+}
