@@ -45,8 +45,12 @@ use crate::heap::Memory;
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
 
-/// Rounds of precleaning before a stop is tried.
+/// Rounds of precleaning before a stop is tried, and where the program only grows.
 const ROUNDS: u32 = 12;
+const GROWING_ROUNDS: u32 = 100;
+
+/// Objects that are marked for each page that is looked at again where the program only grows.
+const GROWING: usize = 8;
 
 /// Stops that give up at the deadline; the one after these does not.
 const ATTEMPTS: u32 = 1000;
@@ -91,6 +95,8 @@ pub(super) enum Outcome {
         time: Duration,
         quick: bool,
     },
+    /// Nearly all that there was to do is new, and there is room: stops would not make it less.
+    Growing,
     /// Time was up before this address.
     ConsumedUntil(usize),
     /// Time was up before the last scan.
@@ -112,6 +118,9 @@ impl Phase {
                 if time / 2 < before / 3 && round + 1 < ROUNDS =>
             {
                 Self::Preclean { round: round + 1, before: time }
+            }
+            (Self::Preclean { round, .. }, Outcome::Growing) if round + 1 < GROWING_ROUNDS => {
+                Self::Preclean { round: round + 1, before: Duration::MAX }
             }
             (Self::Preclean { .. }, _) => Self::Brake { attempt: 0, from: 0 },
             (Self::Brake { attempt, .. }, Outcome::ConsumedUntil(from)) => {
@@ -203,8 +212,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             Phase::Preclean { .. } => {
                 self.find_roots();
                 self.consume(Ledger::consume);
-                self.trace();
+                let tally = self.trace();
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
+                if !quick && self.is_growing(tally) {
+                    return Outcome::Growing;
+                }
                 return Outcome::Precleaned { time: self.trace_time, quick };
             }
             Phase::Brake { attempt, from } => return self.brake(attempt, from),
@@ -226,17 +238,24 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     }
 
     /// Traces from what is owed now and what was left, while the program runs.
-    fn trace(&mut self) {
+    fn trace(&mut self) -> Tally {
         let (shared, start) = (self.shared, Instant::now());
         let helpers = shared.options.markers.div_ceil(2) - 1;
         let tally = self.rescan(helpers, When::Running);
         self.trace_time = start.elapsed();
         self.report.add(tally);
         // Not a part of what the next stop has to do: most of it is done once.
-        let tally = self.references.settle_running(&self.marking, helpers);
+        let settled = self.references.settle_running(&self.marking, helpers);
         self.report.tracing += start.elapsed();
-        self.report.add(tally);
+        self.report.add(settled);
         shared.rules.reached(Moment::Traced);
+        tally
+    }
+
+    /// Whether what was done was to mark what the program has made meanwhile, and nobody has to help
+    /// yet. A stop would find as much to mark, while the program waits.
+    fn is_growing(&self, tally: Tally) -> bool {
+        tally.marked > GROWING * tally.rescanned && !self.shared.pacer.is_taxing()
     }
 
     /// Looks at what is owed and traces from there.
@@ -435,6 +454,16 @@ mod tests {
         assert!(matches!(second.next(precleaned(50, false)), Phase::Preclean { round: 2, .. }));
         assert_eq!(second.next(precleaned(90, false)), Phase::Brake { attempt: 0, from: 0 });
         assert_eq!(first.next(precleaned(10, true)), Phase::Remark { attempt: 0 });
+    }
+
+    #[test]
+    fn precleaning_goes_on_while_the_program_only_grows() {
+        let mut phase = Phase::Preclean { round: 0, before: Duration::MAX };
+        for _ in 1..GROWING_ROUNDS {
+            phase = phase.next(Outcome::Growing);
+            assert!(matches!(phase, Phase::Preclean { .. }));
+        }
+        assert_eq!(phase.next(Outcome::Growing), Phase::Brake { attempt: 0, from: 0 });
     }
 
     #[test]

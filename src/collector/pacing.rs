@@ -118,6 +118,11 @@ impl Pacer {
         self.late.store(true, Relaxed);
     }
 
+    /// Whether room is so short that mutators help.
+    pub(super) fn is_taxing(&self) -> bool {
+        self.allocated.load(Relaxed) > self.taxed_from.load(Relaxed)
+    }
+
     /// Whether a cycle is going on.
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Relaxed)
