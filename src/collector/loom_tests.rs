@@ -6,7 +6,7 @@ use loom::sync::Arc;
 
 use super::mark::Scope;
 use super::rules::Rule;
-use crate::sync::model::{check, refute};
+use crate::sync::model::{check_all, refute};
 use small::{Break, NEW, NULL, OBJECTS, REGISTERS, Registers, SLOTS, Setup, SmallHeap};
 
 /// One step of a mutator, which has two registers.
@@ -32,11 +32,6 @@ struct Program {
 }
 
 impl Program {
-    fn check(&self) {
-        let program = self.clone();
-        check(Some(2), move || program.run());
-    }
-
     fn refute(mut self, complaint: &str, broken: Break) {
         self.setup.broken = Some(broken);
         refute(complaint, Some(2), move || self.run());
@@ -88,6 +83,10 @@ fn perform(heap: &SmallHeap, processor: usize, registers: &Registers, step: Step
         Allocate(register) => registers.set(register, heap.allocate(processor)),
         Load(..) | Store(..) | Poll => {}
     }
+}
+
+fn check_programs(preemptions: Option<usize>, programs: impl IntoIterator<Item = Program>) {
+    check_all(preemptions, programs.into_iter().map(|program| move || program.run()));
 }
 
 /// A cycle, or one that a fork cuts off.
@@ -146,22 +145,21 @@ fn cut_off() -> Program {
 
 #[test]
 fn loom_an_object_that_is_moved_about_is_not_lost() {
-    hide().check();
-    late(hide()).check();
+    check_programs(Some(2), [hide(), late(hide())]);
 }
 
 #[test]
 fn loom_a_new_object_is_not_lost() {
-    for object in [0, 1] {
-        publish(1, object).check();
-        late(publish(1, object)).check();
-        leaving_out(publish(1, object)).check();
-    }
+    let kinds = |object| {
+        let program = |safepoints| publish(safepoints, object);
+        [program(1), program(2), late(program(1)), late(program(2)), leaving_out(program(1))]
+    };
+    check_programs(Some(3), [0, 1].into_iter().flat_map(kinds));
 }
 
 #[test]
 fn loom_a_cycle_that_was_cut_off_loses_nothing() {
-    cut_off().check();
+    check_programs(Some(2), [cut_off()]);
 }
 
 const LOST: &str = "is reachable and was freed";
@@ -313,9 +311,11 @@ fn seeds() -> std::ops::Range<u64> {
 
 #[test]
 fn loom_random_programs_of_two_mutators() {
-    for seed in seeds() {
+    let programs = seeds().map(|seed| {
         let program = Program::random(seed);
+        // Shown when it fails.
         eprintln!("seed {seed}: {program:?}");
-        check(Some(1), move || program.run());
-    }
+        program
+    });
+    check_programs(Some(1), programs);
 }
