@@ -83,8 +83,20 @@ pub(crate) fn refute(
     preemptions: Option<usize>,
     model: impl Fn() + Sync + Send + 'static,
 ) {
+    refute_one_of(complaint, preemptions, [model]);
+}
+
+/// As [`refute`], for models of which one at least must be refuted.
+///
+/// # Panics
+/// As [`refute`].
+pub(crate) fn refute_one_of<F: Fn() + Sync + Send + 'static>(
+    complaint: &str,
+    preemptions: Option<usize>,
+    models: impl IntoIterator<Item = F>,
+) {
     if std::env::var_os(CONTROL).is_some() {
-        return check(preemptions, model);
+        return check_all(preemptions, models);
     }
     let name = std::thread::current().name().expect("a test has its name").to_owned();
     let mut child = Command::new(std::env::current_exe().expect("a test is a program"));
