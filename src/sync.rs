@@ -26,7 +26,7 @@ pub(crate) mod model;
 /// Process-wide state: `std` in both builds, because a static outlives a loom execution.
 pub(crate) mod process {
     pub(crate) use std::sync::atomic;
-    pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, RwLock, RwLockWriteGuard};
+    pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock, RwLock, RwLockWriteGuard};
 
     use atomic::AtomicU8;
 

@@ -170,7 +170,7 @@ struct Locks<'a> {
     pool: sync::MutexGuard<'a, Pool>,
     recorder: MutexGuard<'a, Recorder>,
     requests: HeldRequests<'a>,
-    _sweeping: MutexGuard<'a, bool>,
+    _sweeping: sync::MutexGuard<'a, bool>,
     crew: HeldCrew<'a>,
     cycle: HeldTurn<'a, Cycle>,
     world: HeldWorld<'a, Local>,

@@ -1,7 +1,7 @@
 //! The sweeper: sweeps in the background what nobody has needed yet, and sizes the heap when that is
 //! done.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::heap::Shared;
 use super::history::Cycle;
@@ -10,8 +10,8 @@ use super::options::Sizing;
 use super::pacing::Room;
 use crate::heap::chunks_within;
 use crate::object::ObjectModel;
-use crate::sync::process::atomic::{AtomicBool, Ordering};
-use crate::sync::process::{Condvar, Mutex, MutexGuard};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Blocks to sweep before mutators get a chance at the lock.
 const BATCH: usize = 32;
@@ -47,13 +47,20 @@ impl Sweeping {
     /// Waits until there is something to do: sweeping, or nothing else for `idle`. `None` when the
     /// heap is going away.
     fn wait(&self, idle: Option<Duration>) -> Option<Wake> {
-        let wanted = self.lock();
+        let mut wanted = self.lock();
         let poisoned = "no panic under the sweeper's lock";
-        let sleeps = |wanted: &mut bool| !*wanted && !self.shut_down.load(Ordering::Relaxed);
-        let mut wanted = match idle {
-            Some(idle) => self.changed.wait_timeout_while(wanted, idle, sleeps).expect(poisoned).0,
-            None => self.changed.wait_while(wanted, sleeps).expect(poisoned),
-        };
+        let until = idle.map(|idle| Instant::now() + idle);
+        while !*wanted && !self.shut_down.load(Ordering::Relaxed) {
+            let Some(until) = until else {
+                wanted = self.changed.wait(wanted).expect(poisoned);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            wanted = self.changed.wait_timeout(wanted, left).expect(poisoned).0;
+        }
         if self.shut_down.load(Ordering::Relaxed) {
             return None;
         }
@@ -125,3 +132,6 @@ impl<M: ObjectModel> Shared<M> {
         self.lock_recorder().live_bytes = live;
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

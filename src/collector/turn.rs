@@ -146,3 +146,6 @@ mod tests {
         assert!(turn.lock().is_err() && turn.try_lock().is_none());
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;

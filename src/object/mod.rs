@@ -98,7 +98,8 @@ impl fmt::Debug for ObjectRef {
 /// Tracing goes by slot, not by value, so that a collector which moves objects could update it.
 ///
 /// The collector reads slots while the program may be writing them. On the machines that the crate
-/// supports an aligned word is read and written whole; the program's plain stores need no more.
+/// supports an aligned word is read and written whole; the program's plain stores need no more. A
+/// program in Rust makes them relaxed atomic stores: the same instructions, and no data race.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Slot(NonNull<usize>);

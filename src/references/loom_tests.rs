@@ -6,6 +6,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering::*};
 
 use super::Queue;
 use crate::mutator::World;
+use crate::sync::model::{check, refute};
 
 /// One object, a weak reference to it and a handle. The object's memory is what loom watches: using
 /// it while the collector uses it again is reported.
@@ -63,49 +64,81 @@ impl Heap {
 }
 
 fn against(collect: fn(&Heap)) {
-    loom::model(move || {
-        let heap = Heap::new();
-        let program = loom::thread::spawn({
-            let heap = Arc::clone(&heap);
-            move || heap.program()
-        });
-        collect(&heap);
-        program.join().unwrap();
+    let heap = Heap::new();
+    let program = loom::thread::spawn({
+        let heap = Arc::clone(&heap);
+        move || heap.program()
     });
+    collect(&heap);
+    program.join().unwrap();
 }
 
 #[test]
 fn loom_an_upgrade_gives_the_object_or_nothing() {
-    against(|heap| {
-        let stopped = heap.world.stop();
-        heap.collect();
-        drop(stopped);
+    check(None, || {
+        against(|heap| {
+            let stopped = heap.world.stop();
+            heap.collect();
+            drop(stopped);
+        });
     });
 }
 
 #[test]
 fn loom_control_clearing_while_the_program_runs_is_refuted() {
-    let refuted = std::panic::catch_unwind(|| against(Heap::collect));
-    assert!(refuted.is_err(), "loom accepts a collector that stops nobody");
+    refute("Causality violation", None, || against(Heap::collect));
+}
+
+/// Two things are handed over, and that is all; somebody waits for them.
+fn hand_over(push: fn(&Queue<usize>, usize), close: fn(&Queue<usize>)) {
+    let queue = std::sync::Arc::new(Queue::new());
+    let waiting = loom::thread::spawn({
+        let queue = std::sync::Arc::clone(&queue);
+        move || {
+            let mut sum = 0;
+            while queue.wait() {
+                sum += queue.pop().unwrap_or(0);
+            }
+            sum
+        }
+    });
+    push(&queue, 1);
+    push(&queue, 2);
+    close(&queue);
+    assert_eq!(waiting.join().unwrap(), 3);
 }
 
 #[test]
 fn loom_who_waits_for_a_queue_gets_everything_and_the_end() {
-    loom::model(|| {
-        let queue = Arc::new(Queue::new());
-        let waiting = loom::thread::spawn({
-            let queue = Arc::clone(&queue);
-            move || {
+    check(None, || hand_over(Queue::push, Queue::close));
+}
+
+#[test]
+fn loom_control_a_queue_that_ends_and_tells_nobody() {
+    refute("deadlock", None, || hand_over(Queue::push, |queue| queue.lock().closed = true));
+}
+
+/// Two threads drain a queue: each thing goes to one of them, and neither waits for ever.
+#[test]
+fn loom_what_was_handed_over_is_taken_once() {
+    check(Some(2), || {
+        let queue = std::sync::Arc::new(Queue::new());
+        let waiting = [(); 2].map(|()| {
+            let queue = std::sync::Arc::clone(&queue);
+            loom::thread::spawn(move || {
                 let mut sum = 0;
                 while queue.wait() {
                     sum += queue.pop().unwrap_or(0);
                 }
                 sum
-            }
+            })
         });
         queue.push(1);
+        // A fork comes between.
+        drop(queue.hold());
         queue.push(2);
         queue.close();
-        assert_eq!(waiting.join().unwrap(), 3);
+        let sum: usize = waiting.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(sum, 3);
     });
 }

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 /// Has models explored beyond the bounds of every day.
 const DEEP: &str = "STRANDLINE_LOOM_DEEP";
@@ -20,11 +21,6 @@ const CONTROL: &str = "STRANDLINE_LOOM_CONTROL";
 /// not end.
 const MAX_BRANCHES: usize = 20_000;
 
-/// Whether models are to be explored beyond the bounds of every day.
-pub(crate) fn is_deep() -> bool {
-    std::env::var_os(DEEP).is_some()
-}
-
 fn bound(every_day: Option<usize>) -> Option<usize> {
     match std::env::var(DEEP) {
         Ok(number) => number.parse().ok(),
@@ -32,33 +28,48 @@ fn bound(every_day: Option<usize>) -> Option<usize> {
     }
 }
 
-/// Explores `model` with that many preemptions, or all of it.
+/// Explores `model` with that many preemptions at most, or all of it.
 ///
 /// # Panics
 /// When an execution of the model does.
 pub(crate) fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+    check_all(preemptions, [model]);
+}
+
+/// As [`check`], with several models, about which one line is said.
+///
+/// # Panics
+/// As [`check`].
+pub(crate) fn check_all<F: Fn() + Sync + Send + 'static>(
+    preemptions: Option<usize>,
+    models: impl IntoIterator<Item = F>,
+) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = bound(preemptions);
     builder.max_branches = MAX_BRANCHES;
-    let executions = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&executions);
-    let start = std::time::Instant::now();
-    builder.check(move || {
-        count.fetch_add(1, Relaxed);
-        model();
-    });
-    report(builder.preemption_bound, executions.load(Relaxed), start.elapsed());
+    let (executions, start) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+    let mut count = 0;
+    for model in models {
+        let executions = Arc::clone(&executions);
+        builder.check(move || {
+            executions.fetch_add(1, Relaxed);
+            model();
+        });
+        count += 1;
+    }
+    report(count, builder.preemption_bound, executions.load(Relaxed), start.elapsed());
 }
 
-fn report(bound: Option<usize>, executions: usize, time: std::time::Duration) {
-    let name = std::thread::current().name().unwrap_or("a model").to_owned();
-    let name = name.rsplit("::").next().unwrap_or_default();
-    let bound = bound.map_or("any number of".to_owned(), |bound| format!("at most {bound}"));
+fn report(models: usize, bound: Option<usize>, executions: usize, time: Duration) {
+    let thread = std::thread::current();
+    let name = thread.name().and_then(|name| name.rsplit("::").next()).unwrap_or("a model");
+    let models = if models == 1 { String::new() } else { format!("{models} models, ") };
+    let bound = bound.map_or("all".to_owned(), |bound| format!("up to {bound}"));
     let seconds = time.as_secs_f64();
     // Past the capture of the test harness: how far a model went is a part of its result.
     let _ = writeln!(
         std::io::stderr(),
-        "loom: {name}: {executions} executions, {bound} preemptions, {seconds:.1} s"
+        "loom: {name}: {models}{executions} executions, {bound} preemptions, {seconds:.1} s"
     );
 }
 
@@ -72,8 +83,20 @@ pub(crate) fn refute(
     preemptions: Option<usize>,
     model: impl Fn() + Sync + Send + 'static,
 ) {
+    refute_one_of(complaint, preemptions, [model]);
+}
+
+/// As [`refute`], for models of which one at least must be refuted.
+///
+/// # Panics
+/// As [`refute`].
+pub(crate) fn refute_one_of<F: Fn() + Sync + Send + 'static>(
+    complaint: &str,
+    preemptions: Option<usize>,
+    models: impl IntoIterator<Item = F>,
+) {
     if std::env::var_os(CONTROL).is_some() {
-        return check(preemptions, model);
+        return check_all(preemptions, models);
     }
     let name = std::thread::current().name().expect("a test has its name").to_owned();
     let mut child = Command::new(std::env::current_exe().expect("a test is a program"));

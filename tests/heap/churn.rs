@@ -4,7 +4,7 @@
 //! --release --test heap churn` runs it for five minutes.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use strandline::{Heap, HeapOptions, HeapStats, Kind, Root, StackScan};
@@ -52,7 +52,9 @@ fn churn_once(heap: &Heap<Graph>, shared: &Shared, random: &mut Random, scan: St
             let bytes = [10_000, 300_000, 2 << 20][random.below(3)];
             if let Ok(large) = mutator.allocate(Kind::Conservative, bytes) {
                 // SAFETY: the object has more than one word.
-                unsafe { large.as_ptr::<usize>().add(bytes / 16).write(root.get().address() + 8) };
+                let word = unsafe { large.as_ptr::<usize>().add(bytes / 16) };
+                // SAFETY: as above; a marker may read it at the same time.
+                unsafe { AtomicUsize::from_ptr(word) }.store(root.get().address() + 8, Relaxed);
             }
         }
         match random.below(8) {

@@ -1,5 +1,7 @@
 //! The object model of these tests: a header word with the number of slots, the slots, then payload.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use strandline::{Heap, HeapOptions, Kind, Mutator, ObjectModel, ObjectRef, SlotVisitor};
 
 pub(crate) struct Graph;
@@ -50,11 +52,13 @@ pub(crate) fn node(mutator: &mut Mutator, slots: usize, payload: usize) -> Objec
     object
 }
 
-/// A plain store: no barrier.
+/// A plain store: no barrier. Relaxed is the same instruction, and what Rust calls it when markers read
+/// the word at the same time.
 pub(crate) fn set(object: ObjectRef, slot: usize, value: Option<ObjectRef>) {
     assert!(slot < slots(object));
     // SAFETY: the node has the slot.
-    unsafe { object.as_ptr::<usize>().add(1 + slot).write(value.map_or(0, ObjectRef::address)) };
+    let word = unsafe { AtomicUsize::from_ptr(object.as_ptr::<usize>().add(1 + slot)) };
+    word.store(value.map_or(0, ObjectRef::address), Relaxed);
 }
 
 /// A store for any tracker: the barrier is for a card table, where there is one.

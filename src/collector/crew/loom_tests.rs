@@ -8,6 +8,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::*;
+use crate::sync::model::{check, refute};
 
 /// One place for each who may take part, written without synchronisation.
 struct Places([UnsafeCell<usize>; 2]);
@@ -19,35 +20,53 @@ fn place(role: Role) -> usize {
     usize::from(role != Role::Helper)
 }
 
+/// Runs a job with a leader of either kind; everybody counts in a place of its own.
+fn job(run: fn(&Crew, &Work<'_>)) {
+    let crew = Arc::new(Crew::default());
+    let helper = loom::thread::spawn({
+        let crew = Arc::clone(&crew);
+        move || crew.help()
+    });
+    let assistant = loom::thread::spawn({
+        let crew = Arc::clone(&crew);
+        move || crew.assist(Instant::now())
+    });
+    let places = Places([UnsafeCell::new(0), UnsafeCell::new(0)]);
+    let parts = AtomicUsize::new(0);
+    let all = &places;
+    let work = |role| {
+        // SAFETY: nobody else writes this place.
+        all.0[place(role)].with_mut(|place| unsafe { *place += 1 });
+        parts.fetch_add(1, Relaxed);
+    };
+    run(&crew, &work);
+    // SAFETY: nobody is in the job any more.
+    let done: usize = places.0.iter().map(|p| p.with(|place| unsafe { *place })).sum();
+    assert_eq!(done, parts.load(Relaxed));
+    crew.shut_down();
+    helper.join().unwrap();
+    assistant.join().unwrap();
+    assert_eq!(done, parts.load(Relaxed), "somebody was in the job after its end");
+}
+
 #[test]
 fn loom_a_leader_has_what_everybody_did_and_nobody_is_left_in_the_job() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
-        let crew = Arc::new(Crew::default());
-        let helper = loom::thread::spawn({
-            let crew = Arc::clone(&crew);
-            move || crew.help()
+    check(Some(3), || job(|crew, work| crew.run(1, true, work, || ())));
+}
+
+#[test]
+fn loom_control_a_leader_that_waits_for_nobody() {
+    refute("Causality violation", Some(3), || {
+        job(|crew, work| {
+            // SAFETY: none; that is the control. The job outlives everybody here all the same.
+            let work: *const Work<'static> =
+                unsafe { std::mem::transmute(std::ptr::from_ref(work)) };
+            let mut state = crew.lock();
+            (state.job, state.openings, state.assistance) = (Some(Job(work)), 1, true);
+            drop(state);
+            crew.called.notify_one();
+            let mut state = crew.lock();
+            (state.job, state.openings) = (None, 0);
         });
-        let assistant = loom::thread::spawn({
-            let crew = Arc::clone(&crew);
-            move || crew.assist(Instant::now())
-        });
-        let places = Places([UnsafeCell::new(0), UnsafeCell::new(0)]);
-        let parts = AtomicUsize::new(0);
-        let all = &places;
-        let work = |role| {
-            // SAFETY: nobody else writes this place.
-            all.0[place(role)].with_mut(|place| unsafe { *place += 1 });
-            parts.fetch_add(1, Relaxed);
-        };
-        crew.run(1, true, &work, || ());
-        // SAFETY: nobody is in the job any more.
-        let done: usize = places.0.iter().map(|p| p.with(|place| unsafe { *place })).sum();
-        assert_eq!(done, parts.load(Relaxed));
-        crew.shut_down();
-        helper.join().unwrap();
-        assistant.join().unwrap();
-        assert_eq!(done, parts.load(Relaxed), "somebody was in the job after its end");
     });
 }

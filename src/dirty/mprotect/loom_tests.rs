@@ -6,6 +6,7 @@ use loom::sync::{Arc, Mutex};
 use super::*;
 use crate::dirty::ModelMmu;
 use crate::os::page_size;
+use crate::sync::model::{check, refute};
 
 impl PageTable for ModelMmu {
     type Error = std::convert::Infallible;
@@ -78,21 +79,14 @@ fn every_store_is_visited(handler_locks: bool) {
     assert_eq!(visited, [1, 1], "a store landed on a page that no later scan reported");
 }
 
-fn bounded() -> loom::model::Builder {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder
-}
-
 #[test]
 fn loom_no_store_escapes_the_fault_handler() {
-    bounded().check(|| every_store_is_visited(true));
+    check(Some(3), || every_store_is_visited(true));
 }
 
 #[test]
 fn loom_control_a_handler_without_the_lock_is_refuted() {
-    let refuted = std::panic::catch_unwind(|| bounded().check(|| every_store_is_visited(false)));
-    assert!(refuted.is_err(), "loom accepts a handler without lock: the model checks nothing");
+    refute("that no later scan reported", Some(3), || every_store_is_visited(false));
 }
 
 /// A second thread shares the owed set and visits a page as soon as it finds it there, while the
@@ -128,5 +122,5 @@ fn an_owed_page_may_be_visited_at_once() {
 
 #[test]
 fn loom_a_page_is_owed_only_once_it_is_protected() {
-    bounded().check(an_owed_page_may_be_visited_at_once);
+    check(Some(3), an_owed_page_may_be_visited_at_once);
 }

@@ -3,6 +3,7 @@
 use loom::cell::UnsafeCell;
 
 use super::*;
+use crate::sync::model::{check, refute};
 
 /// What a mutator may touch only while it runs, and the collector only while it is stopped. Loom's
 /// cell reports two accesses that nothing orders.
@@ -12,6 +13,9 @@ struct Local(UnsafeCell<usize>);
 unsafe impl Sync for Local {}
 // SAFETY: as above.
 unsafe impl Send for Local {}
+
+/// What loom says of accesses that nothing orders.
+const UNORDERED: &str = "Causality violation";
 
 fn touch(thread: &Thread<Local>) {
     // SAFETY: the thread runs, so no collector has stopped it.
@@ -38,58 +42,154 @@ fn poll(world: &World<Local>, thread: &Thread<Local>) {
 
 /// Runs `mutator` on a thread of its own, detaches it, and meanwhile stops the world `stops` times.
 fn against_stops(stops: usize, mutator: fn(&World<Local>, &Thread<Local>)) {
-    loom::model(move || {
-        let world = loom::sync::Arc::new(World::new());
-        let running = loom::thread::spawn({
-            let world = loom::sync::Arc::clone(&world);
-            move || {
-                let thread = world.attach("mutator".into(), local());
-                mutator(&world, &thread);
-                world.detach(&thread);
-            }
-        });
-        for _ in 0..stops {
-            inspect(&world.stop());
+    let world = loom::sync::Arc::new(World::new());
+    let running = loom::thread::spawn({
+        let world = loom::sync::Arc::clone(&world);
+        move || {
+            let thread = world.attach("mutator".into(), local());
+            mutator(&world, &thread);
+            world.detach(&thread);
         }
-        running.join().unwrap();
-        assert_eq!(world.attached(), 0);
     });
+    for _ in 0..stops {
+        inspect(&world.stop());
+    }
+    running.join().unwrap();
+    assert_eq!(world.attached(), 0);
 }
 
 #[test]
 fn loom_a_stopped_thread_is_at_a_safepoint() {
-    against_stops(1, |world, thread| {
-        touch(thread);
-        poll(world, thread);
-        touch(thread);
+    check(None, || {
+        against_stops(1, |world, thread| {
+            touch(thread);
+            poll(world, thread);
+            touch(thread);
+        });
     });
 }
 
 #[test]
 fn loom_a_blocking_region_does_not_end_during_a_stop() {
-    against_stops(2, |world, thread| {
-        touch(thread);
-        world.park(thread);
-        world.unpark(thread);
-        touch(thread);
+    check(None, || {
+        against_stops(2, |world, thread| {
+            touch(thread);
+            world.park(thread);
+            world.unpark(thread);
+            touch(thread);
+        });
     });
 }
 
 #[test]
 fn loom_control_leaving_a_blocking_region_without_looking_is_refuted() {
-    let refuted = std::panic::catch_unwind(|| {
+    refute(UNORDERED, None, || {
         against_stops(1, |world, thread| {
             world.park(thread);
             thread.word.fetch_and(!PARKED, Ordering::AcqRel);
             touch(thread);
         });
     });
-    assert!(refuted.is_err(), "loom accepts a thread that ignores the stop");
+}
+
+#[test]
+fn loom_control_a_thread_parks_by_a_relaxed_store() {
+    refute(UNORDERED, None, || {
+        against_stops(1, |_, thread| {
+            touch(thread);
+            thread.word.fetch_or(PARKED, Ordering::Relaxed);
+        });
+    });
+}
+
+#[test]
+fn loom_control_a_thread_runs_again_by_a_relaxed_exchange() {
+    refute(UNORDERED, None, || {
+        against_stops(1, |world, thread| {
+            world.park(thread);
+            let relaxed = Ordering::Relaxed;
+            if thread.word.compare_exchange(PARKED, 0, relaxed, relaxed).is_err() {
+                world.unpark(thread);
+            }
+            touch(thread);
+        });
+    });
+}
+
+#[test]
+fn loom_control_a_thread_parks_and_tells_nobody() {
+    refute("deadlock", None, || {
+        against_stops(1, |world, thread| {
+            if thread.should_park() {
+                thread.word.fetch_or(PARKED, Ordering::AcqRel);
+                world.unpark(thread);
+            }
+        });
+    });
+}
+
+/// A thread comes and goes while the world is stopped; what all threads share is touched by those
+/// that run, and by the collector in a stop.
+fn come_and_go(
+    attach: fn(&World<Local>) -> Arc<Thread<Local>>,
+    detach: fn(&World<Local>, &Arc<Thread<Local>>),
+) {
+    let shared = loom::sync::Arc::new((World::new(), local()));
+    let running = loom::thread::spawn({
+        let shared = loom::sync::Arc::clone(&shared);
+        move || {
+            let thread = attach(&shared.0);
+            // SAFETY: the thread runs, and it is the only one.
+            shared.1.0.with_mut(|value| unsafe { *value += 1 });
+            detach(&shared.0, &thread);
+            touch(&thread);
+        }
+    });
+    for _ in 0..2 {
+        let stopped = shared.0.stop();
+        inspect(&stopped);
+        // SAFETY: every thread is parked.
+        shared.1.0.with_mut(|value| unsafe { *value += 1 });
+    }
+    running.join().unwrap();
+    assert_eq!(shared.0.attached(), 0);
+}
+
+fn attach(world: &World<Local>) -> Arc<Thread<Local>> {
+    world.attach("mutator".into(), local())
+}
+
+#[test]
+fn loom_threads_come_and_go_when_the_world_runs() {
+    check(None, || come_and_go(attach, World::detach));
+}
+
+#[test]
+fn loom_control_a_thread_comes_during_a_stop() {
+    refute(UNORDERED, None, || {
+        let attach = |world: &World<Local>| {
+            let thread =
+                Arc::new(Thread { word: AtomicUsize::new(0), name: String::new(), local: local() });
+            world.lock().threads.push(Arc::clone(&thread));
+            thread
+        };
+        come_and_go(attach, World::detach);
+    });
+}
+
+#[test]
+fn loom_control_a_thread_goes_during_a_stop() {
+    refute(UNORDERED, None, || {
+        come_and_go(attach, |world, thread| {
+            world.park(thread);
+            world.lock().threads.retain(|other| !Arc::ptr_eq(other, thread));
+        });
+    });
 }
 
 #[test]
 fn loom_two_collectors_take_turns() {
-    loom::model(|| {
+    check(None, || {
         let world = loom::sync::Arc::new(World::new());
         let thread = world.attach("blocked".into(), local());
         world.park(&thread);
@@ -108,7 +208,7 @@ fn loom_two_collectors_take_turns() {
 /// A mutator that forks parks and stops the world itself.
 #[test]
 fn loom_a_mutator_that_forks_and_a_collector_take_turns() {
-    loom::model(|| {
+    check(None, || {
         let world = loom::sync::Arc::new(World::new());
         let forking = loom::thread::spawn({
             let world = loom::sync::Arc::clone(&world);

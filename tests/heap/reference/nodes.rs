@@ -1,6 +1,7 @@
 //! The plain graph beside the heap: what every object holds and what a collection must keep.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use strandline::dirty::CardTable;
 use strandline::{Kind, ObjectRef};
@@ -75,8 +76,9 @@ impl Node {
 
     fn set_word(&self, index: usize, word: usize) {
         assert!(index < self.bytes / 8);
-        // SAFETY: as above; a plain store is all that the heap asks for.
-        unsafe { self.object.as_ptr::<usize>().add(index).write_volatile(word) };
+        // SAFETY: as above. Relaxed is a plain store, which is all that the heap asks for.
+        let place = unsafe { AtomicUsize::from_ptr(self.object.as_ptr::<usize>().add(index)) };
+        place.store(word, Ordering::Relaxed);
     }
 }
 
