@@ -62,6 +62,10 @@ struct CommandLine {
     /// Add to the runs that are there, rather than begin anew
     #[arg(long)]
     resume: bool,
+    /// Put the tables into this document, between its lines `<!-- results: begin -->` and
+    /// `<!-- results: end -->`
+    #[arg(long, value_name = "FILE")]
+    publish: Option<PathBuf>,
     /// Run nothing: tables and plots of the runs that are there
     #[arg(long)]
     report: bool,
@@ -93,6 +97,7 @@ fn compare(line: &CommandLine) -> Result<()> {
     if !line.report {
         let size = if line.quick { Size::Quick } else { Size::Standard };
         let workshop = Workshop::open(&out)?;
+        tables::note_machine(&out)?;
         let jobs: Vec<_> = plan::jobs(size)
             .into_iter()
             .filter(|job| line.only.is_empty() || line.only.contains(&job.part))
@@ -107,6 +112,9 @@ fn compare(line: &CommandLine) -> Result<()> {
         }
     }
     report(&out, &samples)?;
+    if let Some(document) = &line.publish {
+        tables::publish(&out, document)?;
+    }
     let problems = samples.problems();
     problems.iter().for_each(|problem| eprintln!("{problem}"));
     eprintln!("{} runs; tables and plots are in {}", samples.all().len(), line.out.display());

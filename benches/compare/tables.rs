@@ -24,13 +24,14 @@ const WINDOWS_MS: [u64; 5] = [1, 5, 20, 100, 1000];
 
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
     let groups = groups(samples);
-    std::fs::write(out.join("results.md"), markdown(&groups))?;
+    let machine = std::fs::read_to_string(out.join(MACHINE)).unwrap_or_default();
+    std::fs::write(out.join("results.md"), machine + &markdown(&groups))?;
     std::fs::write(out.join("results.csv"), csv(&groups))?;
     Ok(())
 }
 
 fn markdown(groups: &[Group<'_>]) -> String {
-    let mut text = machine();
+    let mut text = String::new();
     let of = |part| groups.iter().filter(move |group| group.part == part);
     for (title, field, unit) in FIGURES {
         let value = |group: &Group<'_>, subject| group.median(subject, field).map(|v| v / unit);
@@ -61,7 +62,29 @@ fn markdown(groups: &[Group<'_>]) -> String {
     text
 }
 
-/// Where and how this was measured, without names.
+/// Where runs say where and how they were made.
+const MACHINE: &str = "machine.md";
+
+/// Notes where and how this is measured, without names.
+pub(crate) fn note_machine(out: &Path) -> Result<()> {
+    Ok(std::fs::write(out.join(MACHINE), machine())?)
+}
+
+/// Puts the tables into a document, between the lines that say where.
+pub(crate) fn publish(out: &Path, document: &Path) -> Result<()> {
+    const BEGIN: &str = "<!-- results: begin -->\n";
+    const END: &str = "<!-- results: end -->";
+    let text = std::fs::read_to_string(document)
+        .map_err(|error| format!("{}: {error}", document.display()))?;
+    let parts =
+        text.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    let (head, tail) = parts.ok_or_else(|| {
+        format!("{} has no lines {} and {END} for the tables", document.display(), BEGIN.trim_end())
+    })?;
+    let results = std::fs::read_to_string(out.join("results.md"))?;
+    Ok(std::fs::write(document, format!("{head}{BEGIN}\n{results}\n{END}{tail}"))?)
+}
+
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let memory = read("/proc/meminfo");
