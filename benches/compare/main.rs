@@ -13,6 +13,7 @@
 //!
 //! - `subject`: the collectors, how they are built and called;
 //! - `plan`: what is run;
+//! - `warm`: memory, before each run;
 //! - `run`: one run, from its command line to its figures;
 //! - `figures`, `tables`, `plots`: what becomes of them.
 
@@ -23,6 +24,7 @@ mod run;
 mod sample;
 mod subject;
 mod tables;
+mod warm;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -152,6 +154,7 @@ impl<'a> Measuring<'a> {
                     continue;
                 }
                 let start = Instant::now();
+                warm::warm(job, subject)?;
                 let sample = run::run(self.workshop, job, subject)?;
                 self.took.insert(what.clone(), start.elapsed());
                 let said = match &sample.status {
