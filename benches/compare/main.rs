@@ -71,6 +71,9 @@ struct CommandLine {
     /// Run nothing: tables and plots of the runs that are there
     #[arg(long)]
     report: bool,
+    /// Touch so much memory, and nothing else: what this starts itself for.
+    #[arg(long, hide = true)]
+    touch_mib: Option<usize>,
     /// Cargo adds this.
     #[arg(long, hide = true)]
     bench: bool,
@@ -92,6 +95,9 @@ fn main() -> ExitCode {
 }
 
 fn compare(line: &CommandLine) -> Result<()> {
+    if let Some(mib) = line.touch_mib {
+        return warm::touch(mib);
+    }
     // Cargo runs a benchmark in its package; the programs that this runs have paths of their own.
     std::fs::create_dir_all(&line.out)?;
     let out = line.out.canonicalize()?;

@@ -3,6 +3,8 @@
 //! all. So before each run so much memory is touched, and given back to the kernel, as the run will
 //! need: the kernel hands out again first what was freed last.
 
+use std::process::Command;
+
 use memmap2::{Advice, MmapMut};
 
 use crate::Result;
@@ -15,11 +17,20 @@ const PAGE: usize = 4096;
 /// What is touched for a run without a collection, of which nobody knows what it needs.
 const WITHOUT_LIMIT_MIB: usize = 4096;
 
-/// Touches as much memory as a run of the job may need, but at most half of what there is.
+/// Has as much memory touched as a run of the job may need, but at most half of what there is.
 pub(crate) fn warm(job: &Job, subject: Subject) -> Result<()> {
     let limit = job.limit_mib as usize * 5 / 4 + 256;
     let wanted = if subject == Subject::NoCollect { limit.max(WITHOUT_LIMIT_MIB) } else { limit };
-    let mut memory = MmapMut::map_anon(wanted.min(available_mib()? / 2) * MIB)?;
+    let wanted = wanted.min(available_mib()? / 2);
+    // In a process of its own: a child's peak of resident memory begins with its parent's.
+    let mut command = Command::new(std::env::current_exe()?);
+    let status = command.args(["--touch-mib", &wanted.to_string()]).status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+/// Touches so much memory.
+pub(crate) fn touch(mib: usize) -> Result<()> {
+    let mut memory = MmapMut::map_anon(mib * MIB)?;
     // The mapping goes whatever it is made of; huge pages are had sooner.
     let huge = memory.advise(Advice::HugePage);
     if let Err(error) = huge {
