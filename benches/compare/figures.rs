@@ -56,10 +56,17 @@ impl Group<'_> {
         self.done(subject).next().is_none().then_some(&last.status)
     }
 
-    /// What the subject needed as a multiple of what a run without a collection did, which is paired with
-    /// it. For processor time the whole process counts, with threads of the collector.
+    /// What a collector needed as a multiple of a lower bound for what the program needs without one: the
+    /// least that any of its family took, less its stops. ("Distilling the real cost of production
+    /// garbage collectors", Cai and others, 2022.) A family shares its compiler and its allocator, and so
+    /// what else the program costs. Of a stop as much processor time counts as one thread would use.
     pub(crate) fn over_lower_bound(&self, subject: Subject, field: &str) -> Option<f64> {
-        Some(self.median(subject, field)? / self.median(Subject::NoCollect, field)?)
+        let family = Subject::ALL.into_iter().filter(|other| other.family() == subject.family());
+        let runs = family.flat_map(|other| self.done(other));
+        let without_stops =
+            |run: &Sample| Some(run.get(field)? - run.get("pause_sum_ms").unwrap_or(0.0));
+        let least = runs.filter_map(without_stops).min_by(f64::total_cmp)?;
+        Some(self.median(subject, field)? / least)
     }
 
     /// The smallest utilisation of a mutator in any window of `window_ns`: the median over the runs.

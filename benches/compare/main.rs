@@ -13,6 +13,7 @@
 //!
 //! - `subject`: the collectors, how they are built and called;
 //! - `plan`: what is run;
+//! - `warm`: memory, before each run;
 //! - `run`: one run, from its command line to its figures;
 //! - `figures`, `tables`, `plots`: what becomes of them.
 
@@ -23,6 +24,7 @@ mod run;
 mod sample;
 mod subject;
 mod tables;
+mod warm;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -62,9 +64,16 @@ struct CommandLine {
     /// Add to the runs that are there, rather than begin anew
     #[arg(long)]
     resume: bool,
+    /// Put the tables into this document, between its lines `<!-- results: begin -->` and
+    /// `<!-- results: end -->`
+    #[arg(long, value_name = "FILE")]
+    publish: Option<PathBuf>,
     /// Run nothing: tables and plots of the runs that are there
     #[arg(long)]
     report: bool,
+    /// Touch so much memory, and nothing else: what this starts itself for.
+    #[arg(long, hide = true)]
+    touch_mib: Option<usize>,
     /// Cargo adds this.
     #[arg(long, hide = true)]
     bench: bool,
@@ -86,6 +95,9 @@ fn main() -> ExitCode {
 }
 
 fn compare(line: &CommandLine) -> Result<()> {
+    if let Some(mib) = line.touch_mib {
+        return warm::touch(mib);
+    }
     // Cargo runs a benchmark in its package; the programs that this runs have paths of their own.
     std::fs::create_dir_all(&line.out)?;
     let out = line.out.canonicalize()?;
@@ -93,6 +105,7 @@ fn compare(line: &CommandLine) -> Result<()> {
     if !line.report {
         let size = if line.quick { Size::Quick } else { Size::Standard };
         let workshop = Workshop::open(&out)?;
+        tables::note_machine(&out)?;
         let jobs: Vec<_> = plan::jobs(size)
             .into_iter()
             .filter(|job| line.only.is_empty() || line.only.contains(&job.part))
@@ -107,6 +120,9 @@ fn compare(line: &CommandLine) -> Result<()> {
         }
     }
     report(&out, &samples)?;
+    if let Some(document) = &line.publish {
+        tables::publish(&out, document)?;
+    }
     let problems = samples.problems();
     problems.iter().for_each(|problem| eprintln!("{problem}"));
     eprintln!("{} runs; tables and plots are in {}", samples.all().len(), line.out.display());
@@ -144,6 +160,7 @@ impl<'a> Measuring<'a> {
                     continue;
                 }
                 let start = Instant::now();
+                warm::warm(job, subject)?;
                 let sample = run::run(self.workshop, job, subject)?;
                 self.took.insert(what.clone(), start.elapsed());
                 let said = match &sample.status {

@@ -16,7 +16,7 @@ pub(crate) enum Subject {
     Stopped,
     /// This heap, with write barriers and a card table.
     Cards,
-    /// This heap without a collection: the lower bound.
+    /// This heap without a collection.
     NoCollect,
     /// The Boehm collector of the system.
     Bdwgc,
@@ -46,6 +46,16 @@ impl Subject {
             Go => "Go",
             JavaG1 => "Java G1",
             JavaZ => "Java ZGC",
+        }
+    }
+
+    /// Collectors that share a compiler and, more or less, an allocator.
+    pub(crate) fn family(self) -> &'static str {
+        match self {
+            Concurrent | Stopped | Cards | NoCollect => "Rust",
+            Bdwgc | Malloc => "C",
+            Go => "Go",
+            JavaG1 | JavaZ => "Java",
         }
     }
 

@@ -16,7 +16,7 @@ const FIGURES: [(&str, &str, f64); 7] = [
     ("Longest stop of the world, ms", "pause_max_ms", 1.0),
     ("Longest operation, ms", "max_us", 1e3),
     ("99.9 % of operations, ms", "p999_us", 1e3),
-    ("Median operation, ms", "p50_us", 1e3),
+    ("Median operation, us", "p50_us", 1.0),
     ("Peak resident memory, MiB", "rss_mib", 1.0),
 ];
 
@@ -24,17 +24,17 @@ const WINDOWS_MS: [u64; 5] = [1, 5, 20, 100, 1000];
 
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
     let groups = groups(samples);
-    std::fs::write(out.join("results.md"), markdown(&groups))?;
+    let machine = std::fs::read_to_string(out.join(MACHINE)).unwrap_or_default();
+    std::fs::write(out.join("results.md"), machine + &markdown(&groups))?;
     std::fs::write(out.join("results.csv"), csv(&groups))?;
     Ok(())
 }
 
 fn markdown(groups: &[Group<'_>]) -> String {
-    let mut text = machine();
+    let mut text = String::new();
     let of = |part| groups.iter().filter(move |group| group.part == part);
     for (title, field, unit) in FIGURES {
-        let value = |group: &Group<'_>, subject| group.median(subject, field).map(|v| v / unit);
-        table(&mut text, title, of(Part::Table), value);
+        table(&mut text, title, of(Part::Table), in_units(field, unit));
     }
     let cpu = |group: &Group<'_>, subject| group.over_lower_bound(subject, "cpu_ms");
     let wall = |group: &Group<'_>, subject| group.over_lower_bound(subject, "run_ms");
@@ -52,8 +52,7 @@ fn markdown(groups: &[Group<'_>]) -> String {
         (Part::Threads, "by threads"),
     ] {
         for (name, field, unit) in [FIGURES[0], FIGURES[1], FIGURES[2], FIGURES[3]] {
-            let value = |group: &Group<'_>, subject| group.median(subject, field).map(|v| v / unit);
-            table(&mut text, &format!("{name}, {title}"), of(part), value);
+            table(&mut text, &format!("{name}, {title}"), of(part), in_units(field, unit));
         }
     }
     let store = |group: &Group<'_>, subject| group.median(subject, "store_ns");
@@ -61,7 +60,37 @@ fn markdown(groups: &[Group<'_>]) -> String {
     text
 }
 
-/// Where and how this was measured, without names.
+/// The median of a field. Who never collects never stops the world.
+fn in_units(field: &str, unit: f64) -> impl Fn(&Group<'_>, Subject) -> Option<f64> {
+    move |group, subject| {
+        let applies = subject.collects() || field != "pause_max_ms";
+        applies.then(|| group.median(subject, field))?.map(|value| value / unit)
+    }
+}
+
+/// Where runs say where and how they were made.
+const MACHINE: &str = "machine.md";
+
+/// Notes where and how this is measured, without names.
+pub(crate) fn note_machine(out: &Path) -> Result<()> {
+    Ok(std::fs::write(out.join(MACHINE), machine())?)
+}
+
+/// Puts the tables into a document, between the lines that say where.
+pub(crate) fn publish(out: &Path, document: &Path) -> Result<()> {
+    const BEGIN: &str = "<!-- results: begin -->\n";
+    const END: &str = "<!-- results: end -->";
+    let text = std::fs::read_to_string(document)
+        .map_err(|error| format!("{}: {error}", document.display()))?;
+    let parts =
+        text.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    let (head, tail) = parts.ok_or_else(|| {
+        format!("{} has no lines {} and {END} for the tables", document.display(), BEGIN.trim_end())
+    })?;
+    let results = std::fs::read_to_string(out.join("results.md"))?;
+    Ok(std::fs::write(document, format!("{head}{BEGIN}\n{results}\n{END}{tail}"))?)
+}
+
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let memory = read("/proc/meminfo");
@@ -151,8 +180,9 @@ fn rounded(value: f64) -> String {
     match value.abs() {
         v if v >= 99.95 || v == v.trunc() => format!("{value:.0}"),
         v if v >= 9.995 => format!("{value:.1}"),
-        v if v >= 0.0995 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
+        v if v >= 0.995 => format!("{value:.2}"),
+        v if v >= 0.0995 => format!("{value:.3}"),
+        _ => format!("{value:.4}"),
     }
 }
 

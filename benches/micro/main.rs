@@ -37,8 +37,14 @@ unsafe impl ObjectModel for Pairs {
 
 /// A heap of so many MiB, all of which it uses.
 fn heap(mode: Mode, mib: usize) -> Heap<Pairs> {
-    let options =
-        HeapOptions { limit: mib << 20, sizing: Sizing::Fixed, mode, ..HeapOptions::default() };
+    // With hot chunks, most stores would meet no protection.
+    let options = HeapOptions {
+        limit: mib << 20,
+        sizing: Sizing::Fixed,
+        mode,
+        hot_chunks: false,
+        ..HeapOptions::default()
+    };
     Heap::new(Pairs, options).expect("a heap")
 }
 

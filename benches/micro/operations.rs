@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use strandline::{Kind, Mode, Mutator, ObjectRef, Root, StackScan};
+use strandline::{Heap, Kind, Mode, Mutator, ObjectRef, Root, StackScan};
 
-use crate::{heap, random, write};
+use crate::{Pairs, heap, random, write};
 
 /// Allocation of objects that die at once, with the collections that make room for them.
 pub(crate) fn allocate(criterion: &mut Criterion) {
@@ -26,34 +26,26 @@ pub(crate) fn allocate(criterion: &mut Criterion) {
     }
 }
 
-/// A list of old objects of one page each, so that each store can meet a page of its own.
+/// Old objects of one page each, so that each store can meet a page of its own.
 struct Old {
     mutator: Mutator,
     objects: Vec<ObjectRef>,
-    _root: Root,
+    _roots: Vec<Root>,
 }
 
 const PAGES: usize = 4096;
 const PAGE: usize = 4096;
 
 impl Old {
-    fn new(heap: &strandline::Heap<crate::Pairs>) -> Self {
-        let mut mutator = heap.attach(StackScan::Conservative).expect("a mutator");
-        let mut objects: Vec<ObjectRef> = Vec::with_capacity(PAGES);
-        let mut root: Option<Root> = None;
-        for _ in 0..PAGES {
-            let object = mutator.allocate(Kind::Precise, PAGE).expect("room");
-            if let Some(last) = objects.last() {
-                write(object, 1, *last);
-            }
-            match &root {
-                Some(root) => root.set(object),
-                None => root = Some(mutator.root(object)),
-            }
-            objects.push(object);
-        }
+    fn new(heap: &Heap<Pairs>, kind: Kind) -> Self {
+        let mut mutator = heap.attach(StackScan::None).expect("a mutator");
+        let mut new = |_| {
+            let object = mutator.allocate(kind, PAGE).expect("room");
+            mutator.root(object)
+        };
+        let roots: Vec<_> = (0..PAGES).map(&mut new).collect();
         mutator.collect();
-        Self { mutator, objects, _root: root.expect("there are objects") }
+        Self { mutator, objects: roots.iter().map(Root::get).collect(), _roots: roots }
     }
 
     /// Stores once into each object.
@@ -68,17 +60,13 @@ impl Old {
 pub(crate) fn store(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(PAGES as u64));
-    let mut plain = vec![0_usize; PAGES * PAGE / 8];
-    group.bench_function("untracked", |bencher| {
-        bencher.iter(|| {
-            for page in plain.chunks_mut(PAGE / 8) {
-                // SAFETY: a reference to a word.
-                unsafe { (&raw mut page[0]).write_volatile(1) };
-            }
-        });
-    });
     let heap = heap(Mode::Concurrent, 256);
-    let mut old = Old::new(&heap);
+    // Memory for objects without references is not tracked; what is in it is nobody's business.
+    let leaves = Old::new(&heap, Kind::Leaf);
+    leaves.store();
+    group.bench_function("untracked", |bencher| bencher.iter(|| leaves.store()));
+    drop(leaves);
+    let mut old = Old::new(&heap, Kind::Precise);
     old.store();
     group.bench_function("tracked, again", |bencher| bencher.iter(|| old.store()));
     group.sample_size(20);

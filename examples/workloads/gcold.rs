@@ -40,6 +40,9 @@ const OLD: u32 = 14;
 const YOUNG: u32 = 9;
 const YOUNG_PER_MIB: u32 = 32;
 
+/// Exchanges between safepoints.
+const EXCHANGES: u64 = 32;
+
 struct Program<'a, W> {
     mutator: &'a mut Mutator,
     writer: W,
@@ -51,7 +54,10 @@ struct Program<'a, W> {
 impl<W: Writer> Program<'_, W> {
     /// What follows so many allocations.
     fn after(&mut self, nodes: u64, workload: &GcOld) {
-        for _ in 0..nodes * u64::from(workload.mutation) {
+        for number in 0..nodes * u64::from(workload.mutation) {
+            if number.is_multiple_of(EXCHANGES) {
+                self.mutator.safepoint();
+            }
             self.exchange();
         }
         for _ in 0..nodes * u64::from(workload.work) {
