@@ -69,7 +69,9 @@ impl Terminal {
         }
     }
 
+    /// Ends it at the next prompt: before that, the end of the input would not be for the editor.
     fn end(mut self) {
+        self.expect("> ");
         self.enter("\x04");
         let mut rest = Vec::new();
         // When the other side is closed this is an error.
@@ -114,7 +116,6 @@ fn forms_over_lines_errors_and_history_on_a_terminal() {
     // The line before, from the history.
     terminal.enter("\x1b[A\r");
     terminal.expect("\nsix\n(se ven)\n");
-    terminal.expect("> ");
     terminal.end();
 
     let mut again = Terminal::start(state.path());
@@ -136,7 +137,6 @@ fn names_and_commands_are_completed() {
     terminal.expect("> ");
     terminal.enter(",hea\t\r");
     terminal.expect("committed");
-    terminal.expect("> ");
     terminal.end();
 }
 
