@@ -446,3 +446,34 @@ fn a_thread_that_waits_for_input_does_not_keep_others_from_writing() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((stdout(&output).as_str(), output.status.code()), ("a line", Some(0)));
 }
+
+/// The sources of the example.
+fn sources(directory: &std::path::Path, text: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_porting_guide_quotes_what_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let guide =
+        readme.split("### Porting a runtime").nth(1).unwrap().split("\n## ").next().unwrap();
+    let quoted: Vec<_> = guide
+        .split("```rust,ignore\n")
+        .skip(1)
+        .flat_map(|block| block.split("```").next().unwrap().lines())
+        .collect();
+    assert!((30..60).contains(&quoted.len()), "{} lines", quoted.len());
+    let mut text = String::new();
+    sources(&root.join("examples/scheme"), &mut text);
+    let lines: std::collections::HashSet<_> = text.lines().collect();
+    let missing: Vec<_> = quoted.iter().filter(|line| !lines.contains(*line)).collect();
+    assert!(missing.is_empty(), "not in examples/scheme: {missing:#?}");
+}

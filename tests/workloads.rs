@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
 fn example() -> &'static PathBuf {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
     EXAMPLE.get_or_init(|| common::example("workloads"))

@@ -33,7 +33,7 @@ impl Timeline {
     pub(crate) fn create(path: PathBuf) -> io::Result<Self> {
         let mut file = BufWriter::new(File::create(&path)?);
         let name = |kind: &str, track: u32, name: &str| json!({"ph": "M", "pid": 1, "tid": track, "name": kind, "args": {"name": name}});
-        write!(file, "{{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n")?;
+        writeln!(file, "{{\"displayTimeUnit\": \"ms\", \"traceEvents\": [")?;
         write!(file, "{}", name("process_name", CYCLES, "scheme"))?;
         write!(file, ",\n{}", name("thread_name", CYCLES, "cycles"))?;
         write!(file, ",\n{}", name("thread_name", STOPS, "stops"))?;

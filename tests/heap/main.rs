@@ -7,6 +7,7 @@ mod controls;
 mod failure;
 mod full;
 mod graph;
+mod observer;
 mod property;
 mod reference;
 mod stress;

@@ -34,7 +34,13 @@ impl Source {
             .map_err(|error| vm.error(&format!("the terminal cannot be used: {error}"), &[]))?;
         let file = vm.string("repl")?;
         let nothing = Value::NIL;
-        let terminal = Terminal { editor, pending: nothing, positions: nothing, file, lines: 0 };
+        let terminal = Terminal {
+            editor: Box::new(editor),
+            pending: nothing,
+            positions: nothing,
+            file,
+            lines: 0,
+        };
         Ok(Self::Terminal(terminal))
     }
 
@@ -93,7 +99,7 @@ fn read(vm: &mut Vm, port: Value, positions: Value) -> Outcome {
 
 /// A terminal with a line editor.
 pub(super) struct Terminal {
-    editor: Editor,
+    editor: Box<Editor>,
     /// Forms that were entered together and are yet to be evaluated.
     pending: Value,
     positions: Value,

@@ -1,9 +1,12 @@
 //! Text to data.
 
+mod hash;
+mod labels;
+
 use crate::error::{CONDITION_LOCATION, ErrorKind};
 use crate::numbers::parse_number;
-use crate::object::{Type, elements};
-use crate::ports::{COLUMN, FOLD_CASE, LINE, NAME, port_has, set_port_flag};
+use crate::object::Type;
+use crate::ports::{COLUMN, FOLD_CASE, LINE, NAME, port_has};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
 
@@ -245,161 +248,6 @@ impl Reader<'_> {
             self.next()?;
         }
         Ok(())
-    }
-
-    /// What follows `#`. `None` if it was a comment.
-    fn hash(&mut self, line: Value, column: Value) -> Outcome<Option<Value>> {
-        match self.peek()? {
-            Some('(') => {
-                self.next()?;
-                let list = self.list(line, column)?;
-                return self.vm.list_to_vector(list).map(Some);
-            }
-            Some(';') => {
-                self.next()?;
-                self.datum("a comment")?;
-                return Ok(None);
-            }
-            Some('|') => return self.block_comment().map(|()| None),
-            Some('\\') => return self.character().map(Some),
-            Some(c) if c.is_ascii_digit() => return self.label().map(Some),
-            _ => {}
-        }
-        let mut word = String::from("#");
-        self.rest_of_word(&mut word)?;
-        match word.as_str() {
-            "#t" | "#true" => Ok(Some(Value::TRUE)),
-            "#f" | "#false" => Ok(Some(Value::FALSE)),
-            "#!fold-case" | "#!no-fold-case" => {
-                set_port_flag(self.port, FOLD_CASE, word == "#!fold-case");
-                Ok(None)
-            }
-            "#u8" if self.peek()? == Some('(') => {
-                self.next()?;
-                let list = self.list(line, column)?;
-                self.bytevector(list).map(Some)
-            }
-            "#!eof" => Ok(Some(Value::EOF)),
-            // The first line of a script.
-            _ if word.starts_with("#!") && line == Value::fixnum(1) => {
-                while !matches!(self.next()?, None | Some('\n')) {}
-                Ok(None)
-            }
-            _ => match parse_number(&word, 10) {
-                Some(number) => self.vm.number(number).map(Some),
-                None => Err(self.error(&format!("{word} means nothing"))),
-            },
-        }
-    }
-
-    fn bytevector(&mut self, list: Value) -> Outcome {
-        let mut bytes = Vec::new();
-        for element in elements(list) {
-            match element.as_index().and_then(|byte| u8::try_from(byte).ok()) {
-                Some(byte) => bytes.push(byte),
-                None => return Err(self.error("an element of a bytevector that is no byte")),
-            }
-        }
-        self.vm.bytevector(&bytes)
-    }
-
-    fn block_comment(&mut self) -> Outcome<()> {
-        self.next()?;
-        let mut depth = 1;
-        while depth > 0 {
-            match (self.must("a comment")?, self.peek()?) {
-                ('|', Some('#')) => {
-                    self.next()?;
-                    depth -= 1;
-                }
-                ('#', Some('|')) => {
-                    self.next()?;
-                    depth += 1;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn character(&mut self) -> Outcome {
-        self.next()?;
-        let first = self.must("a character")?;
-        let mut word = String::from(first);
-        self.rest_of_word(&mut word)?;
-        let mut characters = word.chars();
-        if let (Some(only), None) = (characters.next(), characters.next()) {
-            return Ok(Value::character(only));
-        }
-        let folded = word.to_lowercase();
-        if let Some((_, c)) = CHARACTER_NAMES.iter().find(|(name, _)| *name == folded) {
-            return Ok(Value::character(*c));
-        }
-        let code = folded.strip_prefix('x').and_then(|code| u32::from_str_radix(code, 16).ok());
-        match code.and_then(char::from_u32) {
-            Some(c) => Ok(Value::character(c)),
-            None => Err(self.error(&format!("no character is named {word}"))),
-        }
-    }
-
-    fn label(&mut self) -> Outcome {
-        let mut digits = String::new();
-        loop {
-            match self.must("a label")? {
-                c if c.is_ascii_digit() => digits.push(c),
-                c @ ('=' | '#') => {
-                    let Ok(number) = digits.parse() else {
-                        return Err(self.error("a label that is too large"));
-                    };
-                    let number = Value::fixnum(number);
-                    return if c == '=' {
-                        self.define_label(number)
-                    } else {
-                        self.use_label(number)
-                    };
-                }
-                _ => return Err(self.error(&format!("#{digits} means nothing"))),
-            }
-        }
-    }
-
-    fn define_label(&mut self, number: Value) -> Outcome {
-        let place = self.vm.object_with(Type::Box, &[Value::UNDEFINED])?;
-        let entry = self.vm.cons(number, place)?;
-        self.labels = self.vm.cons(entry, self.labels)?;
-        let datum = self.datum("a label")?;
-        place.set_slot(0, datum);
-        Ok(datum)
-    }
-
-    fn use_label(&mut self, number: Value) -> Outcome {
-        match elements(self.labels).find(|entry| entry.car() == number) {
-            Some(entry) => Ok(entry.cdr()),
-            None => Err(self.error("a label that is not defined")),
-        }
-    }
-
-    /// Puts what labels stand for in the place of their boxes.
-    fn resolve(&mut self, datum: Value) -> Outcome {
-        self.vm.check_native_stack("read")?;
-        if datum.is(Type::Box) {
-            return Ok(datum.slot(0));
-        }
-        let mut rest = datum;
-        while rest.is_pair() {
-            rest.set_car(self.resolve(rest.car())?);
-            if rest.cdr().is(Type::Box) {
-                rest.set_cdr(rest.cdr().slot(0));
-                break;
-            }
-            rest = rest.cdr();
-        }
-        if rest.is(Type::Vector) {
-            for index in 0..rest.length() {
-                rest.set_slot(index, self.resolve(rest.slot(index))?);
-            }
-        }
-        Ok(datum)
     }
 
     fn rest_of_word(&mut self, word: &mut String) -> Outcome<()> {
