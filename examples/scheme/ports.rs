@@ -86,7 +86,7 @@ impl Vm {
         if flags & OUTPUT != 0 && stream.is_some() {
             // Remembered, so that what is in the buffer at the end is not lost.
             let guarded = Arc::clone(&self.shared);
-            let _guard = self.lock(&guarded.ports);
+            let _guard = self.lock(&guarded.output);
             let open = self.cons(port, guarded.get(Global::Output))?;
             guarded.set(Global::Output, open);
         }
@@ -99,9 +99,15 @@ impl Vm {
         self.port_with(flags | INPUT, None, name, buffer, bytes.len())
     }
 
-    /// Keeps other threads from all ports, if there are other threads.
-    fn port_guard<'a>(&mut self, shared: &'a Arc<Shared>) -> Option<MutexGuard<'a, ()>> {
-        shared.threads.any().then(|| self.lock(&shared.ports))
+    /// Keeps other threads from all input ports, if there are other threads.
+    fn input_guard<'a>(&mut self, shared: &'a Arc<Shared>) -> Option<MutexGuard<'a, ()>> {
+        shared.threads.any().then(|| self.lock(&shared.input))
+    }
+
+    /// Keeps other threads from all output ports, if there are other threads. Taken after the guard
+    /// of input, where both are: who waits for input flushes output.
+    fn output_guard<'a>(&mut self, shared: &'a Arc<Shared>) -> Option<MutexGuard<'a, ()>> {
+        shared.threads.any().then(|| self.lock(&shared.output))
     }
 
     /// Makes sure that there is a byte to read. False at the end.
@@ -134,7 +140,7 @@ impl Vm {
 
     pub(crate) fn read_byte(&mut self, port: Value, take: bool) -> Outcome<Option<u8>> {
         let shared = Arc::clone(&self.shared);
-        let _guard = self.port_guard(&shared);
+        let _guard = self.input_guard(&shared);
         self.byte(port, take)
     }
 
@@ -153,7 +159,7 @@ impl Vm {
     pub(crate) fn read_character(&mut self, port: Value, take: bool) -> Outcome<Option<char>> {
         let shared = &raw const self.shared;
         // SAFETY: the machine lives as long as this call, and its `shared` is never replaced.
-        let _guard = self.port_guard(unsafe { &*shared });
+        let _guard = self.input_guard(unsafe { &*shared });
         let Some(first) = self.byte(port, false)? else { return Ok(None) };
         let (c, length) = if first < 0x80 { (char::from(first), 1) } else { self.decode(port)? };
         if take {
@@ -223,7 +229,7 @@ impl Vm {
 
     pub(crate) fn write_bytes(&mut self, port: Value, bytes: &[u8]) -> Outcome<()> {
         let shared = Arc::clone(&self.shared);
-        let _guard = self.port_guard(&shared);
+        let _guard = self.output_guard(&shared);
         let mut room = port.slot(BUFFER).length() - end(port);
         if bytes.len() > room {
             if port.slot(STREAM).is_fixnum() {
@@ -257,7 +263,7 @@ impl Vm {
 
     pub(crate) fn flush(&mut self, port: Value) -> Outcome<()> {
         let shared = Arc::clone(&self.shared);
-        let _guard = self.port_guard(&shared);
+        let _guard = self.output_guard(&shared);
         self.flush_port(port)
     }
 
@@ -283,7 +289,9 @@ impl Vm {
 
     /// Flushes every open output port.
     pub(crate) fn flush_all(&mut self) -> Outcome<()> {
-        for port in elements(self.shared.get(Global::Output)) {
+        let shared = Arc::clone(&self.shared);
+        let _guard = self.output_guard(&shared);
+        for port in elements(shared.get(Global::Output)) {
             self.flush_port(port)?;
         }
         Ok(())
@@ -305,7 +313,7 @@ impl Vm {
 
     fn forget_port(&mut self, port: Value) {
         let shared = Arc::clone(&self.shared);
-        let _guard = self.lock(&shared.ports);
+        let _guard = self.lock(&shared.output);
         let mut rest = shared.get(Global::Output);
         if rest.is_pair() && rest.car() == port {
             shared.set(Global::Output, rest.cdr());

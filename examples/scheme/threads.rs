@@ -25,6 +25,8 @@ const PARAMETERS: usize = 6;
 pub(crate) const NEW: Value = Value::fixnum(0);
 const RUNNING: Value = Value::fixnum(1);
 pub(crate) const DONE: Value = Value::fixnum(2);
+/// It was terminated before it had a machine that could be interrupted.
+pub(crate) const DOOMED: Value = Value::fixnum(3);
 
 /// Native stack of a thread, for recursive parts of the interpreter.
 const NATIVE_STACK: usize = 16 << 20;
@@ -57,7 +59,11 @@ impl Vm {
         let shared = Arc::clone(&self.shared);
         shared.threads.started.store(true, Ordering::Relaxed);
         {
-            let _guard = self.lock(&shared.threads.lock);
+            let guard = self.lock(&shared.threads.lock);
+            if thread.slot(STATE) != NEW {
+                drop(guard);
+                return Err(self.error("thread-start!: the thread was started before", &[thread]));
+            }
             // From here on the list keeps it, until it is done.
             let running = self.cons(thread, shared.get(Global::Threads))?;
             shared.set(Global::Threads, running);
@@ -151,7 +157,13 @@ fn body(shared: &Arc<Shared>, word: usize) {
     vm.machine.set(Register::Thread, thread);
     vm.machine.set(Register::Parameters, thread.slot(PARAMETERS));
     let machine = Arc::clone(&vm.machine);
-    vm.lock(&shared.threads.lock).insert(thread.address(), machine);
+    {
+        let mut machines = vm.lock(&shared.threads.lock);
+        if thread.slot(STATE) == DOOMED {
+            machine.interrupt();
+        }
+        machines.insert(thread.address(), machine);
+    }
     let (result, failed) = match vm.run(thread.slot(THUNK)) {
         Ok(result) => (result, false),
         Err(payload) => (payload, true),

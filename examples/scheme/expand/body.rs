@@ -45,7 +45,7 @@ impl Expander<'_> {
                 }
                 Some(Form::Define) => self.definition(form, inner, &mut items)?,
                 Some(Form::DefineValues) => {
-                    let forms = self.define_values(form, inner)?;
+                    let forms = self.define_values(form)?;
                     rest = self.vm.append_two(forms, rest.cdr())?;
                     self.keep(rest)?;
                     continue;

@@ -53,7 +53,7 @@ impl Expander<'_> {
             }
             Form::Quasiquote => {
                 self.check_form(form, 2, 2)?;
-                self.quasi(form.cdr().car(), 1, env)
+                self.quasiquote(form.cdr().car(), env)
             }
             Form::Lambda => {
                 self.check_form(form, 3, usize::MAX)?;

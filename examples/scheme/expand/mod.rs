@@ -78,6 +78,7 @@ impl<'v> Expander<'v> {
     }
 
     pub(crate) fn constant(&mut self, value: Value) -> Outcome<Node> {
+        // The symbol table keeps all symbols: there are none that are not in it.
         if matches!(value.tag(), 0 | 3) || value.is_symbol() {
             return Ok(Node::Constant(value));
         }

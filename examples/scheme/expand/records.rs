@@ -132,8 +132,9 @@ impl Expander<'_> {
         self.vm.list(&[define, target, call])
     }
 
-    /// The definitions that a `define-values` stands for: of a list, then of its parts.
-    pub(super) fn define_values(&mut self, form: Value, _env: Value) -> Outcome {
+    /// The definitions of a body that a `define-values` stands for: of a list, then of its parts. The
+    /// list's name is an alias that nothing else is bound to.
+    pub(super) fn define_values(&mut self, form: Value) -> Outcome {
         self.check_form(form, 3, 3)?;
         let (formals, expression) = (form.cdr().car(), form.cdr().cdr().car());
         let names = ["define", "call-with-values", "lambda", "list", "car", "cdr", "values"];

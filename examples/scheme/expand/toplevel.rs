@@ -3,7 +3,7 @@
 use super::environment::{CELL_OWNER, ENVIRONMENT_TABLE};
 use super::forms::{Form, lambda, sequence_of};
 use super::{Expander, Meaning, is_identifier};
-use crate::compile::ir::Node;
+use crate::compile::ir::{Clause, Node};
 use crate::object::{elements, list_length};
 use crate::ports::TEXTUAL;
 use crate::value::Value;
@@ -24,10 +24,7 @@ impl Expander<'_> {
                 self.vm.table_put(env.slot(ENVIRONMENT_TABLE), name, transformer)?;
                 Ok(Node::Constant(Value::UNSPECIFIED))
             }
-            Form::DefineValues => {
-                let forms = self.define_values(form, env)?;
-                self.toplevel_sequence(forms, env)
-            }
+            Form::DefineValues => self.define_global_values(form, env),
             Form::DefineRecordType => {
                 let forms = self.record_definitions(form)?;
                 let nodes: Outcome<Vec<_>> =
@@ -65,6 +62,42 @@ impl Expander<'_> {
         Ok(Node::DefineGlobal(cell, Box::new(value)))
     }
 
+    /// `(call-with-values (lambda () expression) (lambda formals (define name formal) ...))`: nothing
+    /// but the names is defined.
+    fn define_global_values(&mut self, form: Value, env: Value) -> Outcome<Node> {
+        self.check_form(form, 3, 3)?;
+        let (formals, expression) = (form.cdr().car(), form.cdr().cdr().car());
+        let (mut parameters, mut definitions) = (Vec::new(), Vec::new());
+        let mut define = |this: &mut Self, name: Value| -> Outcome<()> {
+            if !is_identifier(name) {
+                return Err(this.error("only identifiers can be defined", form));
+            }
+            let name = this.strip(name)?;
+            let cell = this.vm.own_cell(name, env)?;
+            this.keep_for_code(cell)?;
+            let variable = this.new_variable(name);
+            this.variables[variable].references += 1;
+            parameters.push(variable);
+            definitions.push(Node::DefineGlobal(cell, Box::new(Node::Local(variable))));
+            Ok(())
+        };
+        let mut rest = formals;
+        while rest.is_pair() {
+            define(self, rest.car())?;
+            rest = rest.cdr();
+        }
+        let has_rest = !rest.is_nil();
+        if has_rest {
+            define(self, rest)?;
+        }
+        let body = self.expression(expression, env)?;
+        let producer = Clause { parameters: Vec::new(), rest: false, body };
+        let consumer = Clause { parameters, rest: has_rest, body: sequence_of(definitions) };
+        let name = self.vm.symbol("define-values")?;
+        let arguments = vec![lambda(name, vec![producer]), lambda(name, vec![consumer])];
+        self.builtin_call("call-with-values", arguments)
+    }
+
     /// Several forms, each of which is expanded when those before it have run.
     pub(super) fn toplevel_sequence(&mut self, forms: Value, env: Value) -> Outcome<Node> {
         match list_length(forms) {
@@ -95,6 +128,17 @@ impl Expander<'_> {
                 Some(Form::Define) => {
                     let (name, ..) = self.definition_parts(form)?;
                     self.declare_name(name, env)?;
+                }
+                Some(Form::DefineValues) => {
+                    self.check_form(form, 3, 3)?;
+                    let mut rest = form.cdr().car();
+                    while rest.is_pair() {
+                        self.declare_name(rest.car(), env)?;
+                        rest = rest.cdr();
+                    }
+                    if is_identifier(rest) {
+                        self.declare_name(rest, env)?;
+                    }
                 }
                 Some(Form::DefineRecordType) => {
                     for definition in elements(self.record_definitions(form)?) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Definition, predicate};
 use crate::object::Type;
-use crate::threads::{DONE, FAILED, NEW, RESULT, STATE};
+use crate::threads::{DONE, DOOMED, FAILED, NEW, RESULT, STATE};
 use crate::value::Value;
 use crate::vm::{Outcome, Register, Vm};
 
@@ -37,9 +37,6 @@ pub(super) const TABLE: &[Definition] = &[
     }),
     ("thread-start!", 1, 1, |vm, a| {
         vm.expect("thread-start!", Type::Thread, a[0])?;
-        if a[0].slot(STATE) != NEW {
-            return Err(vm.error("thread-start!: the thread was started before", &[a[0]]));
-        }
         vm.start_thread(a[0])?;
         Ok(a[0])
     }),
@@ -114,6 +111,9 @@ fn current_thread(vm: &mut Vm, _: &[Value]) -> Outcome {
         let slots = [empty, name, empty, running, empty, empty, Value::NIL];
         let thread = vm.object_with(Type::Thread, &slots)?;
         vm.machine.set(Register::Thread, thread);
+        // From now on others can terminate it.
+        let (shared, machine) = (Arc::clone(&vm.shared), Arc::clone(&vm.machine));
+        vm.lock(&shared.threads.lock).insert(thread.address(), machine);
     }
     Ok(vm.machine.get(Register::Thread))
 }
@@ -180,6 +180,9 @@ fn signal(vm: &mut Vm, condition: Value, count: i64) -> Outcome {
 
 fn terminate(vm: &mut Vm, a: &[Value]) -> Outcome {
     vm.expect("thread-terminate!", Type::Thread, a[0])?;
+    if a[0] == vm.machine.get(Register::Thread) {
+        return Err(vm.interruption());
+    }
     let shared = Arc::clone(&vm.shared);
     let machines = vm.lock(&shared.threads.lock);
     match machines.get(&a[0].address()) {
@@ -188,6 +191,7 @@ fn terminate(vm: &mut Vm, a: &[Value]) -> Outcome {
             a[0].set_slot(STATE, DONE);
             a[0].set_slot(FAILED, Value::TRUE);
         }
+        None if a[0].slot(STATE) != DONE => a[0].set_slot(STATE, DOOMED),
         None => {}
     }
     drop(machines);

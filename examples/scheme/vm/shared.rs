@@ -70,8 +70,9 @@ pub(crate) struct Shared {
     _roots: OnceLock<Registration>,
     /// For the symbol table.
     pub(crate) symbols: Mutex<()>,
-    /// For ports.
-    pub(crate) ports: Mutex<()>,
+    /// For ports. A thread that waits for input does not keep others from writing.
+    pub(crate) input: Mutex<()>,
+    pub(crate) output: Mutex<()>,
     pub(crate) process: Process,
     pub(crate) threads: crate::threads::Threads,
     pub(crate) started: Instant,
@@ -87,7 +88,8 @@ impl Shared {
             globals,
             _roots: roots,
             symbols: Mutex::new(()),
-            ports: Mutex::new(()),
+            input: Mutex::new(()),
+            output: Mutex::new(()),
             process,
             threads: crate::threads::Threads::default(),
             started: Instant::now(),
