@@ -2,7 +2,7 @@
 
 use crate::error::{CONDITION_LOCATION, ErrorKind};
 use crate::numbers::parse_number;
-use crate::object::{Type, elements};
+use crate::object::{Type, elements, list_length};
 use crate::ports::{COLUMN, FOLD_CASE, LINE, NAME, port_has, set_port_flag};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
@@ -193,6 +193,15 @@ impl Reader<'_> {
         }
     }
 
+    /// What is in a vector: a list that is not dotted.
+    fn elements(&mut self, line: Value, column: Value) -> Outcome {
+        let list = self.list(line, column)?;
+        match list_length(list) {
+            Some(_) => Ok(list),
+            None => Err(self.error("a dot in a vector")),
+        }
+    }
+
     /// The text up to a quote, with its escapes.
     fn delimited(&mut self, quote: char, what: &str) -> Outcome<String> {
         let mut text = String::new();
@@ -248,7 +257,7 @@ impl Reader<'_> {
         match self.peek()? {
             Some('(') => {
                 self.next()?;
-                let list = self.list(line, column)?;
+                let list = self.elements(line, column)?;
                 return self.vm.list_to_vector(list).map(Some);
             }
             Some(';') => {
@@ -272,7 +281,7 @@ impl Reader<'_> {
             }
             "#u8" if self.peek()? == Some('(') => {
                 self.next()?;
-                let list = self.list(line, column)?;
+                let list = self.elements(line, column)?;
                 self.bytevector(list).map(Some)
             }
             "#!eof" => Ok(Some(Value::EOF)),

@@ -176,8 +176,6 @@
 (test #t (empty? (make-empty)))
 (test #f (eq? (make-empty) (make-empty)))
 (test #f (equal? (kons* 1 2) (kons* 1 2)))
-(define-record-type <pare> (kons2 x) pare2? (x kar2))
-(test #f (pare2? (kons* 1 2)))
 (test #f (vector? (kons* 1 2)))
 (test #f (procedure? (make-empty)))
 (define-record-type node (node value) node? (value node-value) (next node-next set-node-next!))
