@@ -126,6 +126,13 @@
 (test '(1 2) (eval ''(1 2) (environment '(scheme base))))
 (test 3 (eval '(let-syntax ((m (syntax-rules () ((_ x) (+ x 1))))) (m 2)) (environment '(scheme base))))
 
+(import (only (scheme r5rs) scheme-report-environment null-environment))
+(test 21 (eval '(* 7 3) (scheme-report-environment 5)))
+(test 20 ((eval '(lambda (f x) (f x x)) (null-environment 5)) + 10))
+(test 'yes (eval '(let loop ((x #t)) (cond (x 'yes) (else (loop #f)))) (null-environment 5)))
+(test-error (eval '(car '(1)) (null-environment 5)))
+(test-error (scheme-report-environment 4))
+
 (section "6.14")
 (test #t (string? (get-environment-variable "PATH")))
 (test #f (get-environment-variable "NO_SUCH_VARIABLE_HERE"))
