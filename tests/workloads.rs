@@ -2,7 +2,6 @@
 
 mod common;
 
-use serde_json::Value;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Output;

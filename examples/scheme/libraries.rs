@@ -36,7 +36,7 @@ pub(crate) const STANDARD_LIBRARIES: &[(&str, &str)] = &[
         char-whitespace? digit-value string-ci<=? string-ci<? string-ci=? string-ci>=? string-ci>? \
         string-downcase string-foldcase string-upcase",
     ),
-    ("scheme complex", "magnitude"),
+    ("scheme complex", "angle imag-part magnitude make-polar make-rectangular real-part"),
     (
         "scheme cxr",
         "caaaar caaadr caaar caadar caaddr caadr cadaar cadadr cadar caddar cadddr caddr \
@@ -168,4 +168,5 @@ const R5RS: &str = "* + - / < <= = > >= abs acos and append apply asin assoc ass
     string-ref string-set! string<=? string<? string=? string>=? string>? string? substring \
     symbol->string symbol? syntax-rules tan truncate unquote unquote-splicing values vector \
     vector->list vector-fill! vector-length vector-ref vector-set! vector? with-input-from-file \
-    with-output-to-file write write-char zero? => ...";
+    with-output-to-file write write-char zero? => ... angle imag-part make-polar \
+    make-rectangular null-environment real-part scheme-report-environment";

@@ -62,3 +62,23 @@ fn collections_do_not_change_any_answer() {
         assert_eq!((plain.cases, plain.failures), (stressed.cases, stressed.failures), "{options}");
     }
 }
+
+/// What the suite is written with finds wrong answers, errors and the lack of them.
+#[test]
+fn cases_that_fail_are_reported() {
+    let directory_of_it = tempfile::tempdir().unwrap();
+    let file = directory_of_it.path().join("wrong.scm");
+    let harness = directory("conformance/harness/test.scm");
+    let text = format!(
+        "(import (scheme base) (scheme write) (scheme eval) (scheme repl)) (include {harness:?})
+         (section \"s\") (test 1 (+ 1 1)) (test 1 (car 5)) (test 1 (raise 'x)) (test-error 5)
+         (test-values (1 2) (values 1 3)) (test-syntax-error '(+ 1 2)) (test-output \"a\" (display 'b))
+         (test 1.0 (+ 0 1)) (test-approximate 1.0 1.1) (test 1 1) (finish)"
+    );
+    std::fs::write(&file, text).unwrap();
+    let results = results("", &file);
+    assert_eq!(results.cases, 10);
+    assert_eq!(results.failures.len(), 9, "{:?}", results.failures);
+    let first = ("wrong: s (+ 1 1)".to_owned(), "expected 1, got 2".to_owned());
+    assert_eq!(results.failures[0], first);
+}

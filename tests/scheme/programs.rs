@@ -5,16 +5,16 @@
 
 use std::path::Path;
 
-use crate::interpreter::{directory, printed, scheme_files};
+use crate::interpreter::{directory, printed, run, scheme_files, stderr};
 
-/// What each program runs with: every tracker, both modes, and collections all the time with a
-/// check of each. A small heap, so that collections happen.
+/// What each program runs with: every tracker, both modes, and a check of every collection. Small
+/// programs would do without collections, so these come every so many allocations.
 const CONFIGURATIONS: [&str; 5] = [
     "",
-    "--heap 32m --tracker uffd --mode concurrent --gc-log",
-    "--heap 32m --tracker mprotect --mode MODE",
-    "--heap 32m --tracker all-dirty --mode OTHER",
-    "--heap 32m --gc-stress 20000 --gc-verify --mode MODE",
+    "--heap 32m --gc-log --gc-stress 15000 --tracker uffd --mode concurrent",
+    "--heap 32m --gc-log --gc-stress 15000 --tracker mprotect --mode MODE",
+    "--heap 32m --gc-log --gc-stress 15000 --tracker all-dirty --mode OTHER",
+    "--heap 32m --gc-log --gc-stress 10000 --gc-verify --mode MODE",
 ];
 
 /// One program under each configuration. Modes take turns, so that each program sees both.
@@ -25,8 +25,13 @@ fn check(file: &Path, turn: usize) {
     for configuration in CONFIGURATIONS {
         let configuration = configuration.replace("MODE", modes[turn % 2]);
         let configuration = configuration.replace("OTHER", modes[(turn + 1) % 2]);
-        let answer = printed(&configuration, file, &[]);
-        assert_eq!(answer, expected, "{configuration} {}", file.display());
+        let output = run(&configuration, file, &[]);
+        let (answer, log) = (String::from_utf8_lossy(&output.stdout), stderr(&output));
+        let name = file.display();
+        assert_eq!(output.status.code(), Some(0), "{configuration} {name}: {log}");
+        assert_eq!(answer, expected, "{configuration} {name}");
+        let collected = log.contains("strandline: cycle 1,");
+        assert_eq!(collected, !configuration.is_empty(), "{configuration} {name}: {log}");
     }
 }
 

@@ -252,7 +252,7 @@ impl Matcher<'_, '_> {
         let outer = self.bindings;
         // Variables below an ellipsis: each with its depth and what is left of its matches.
         let mut cursors = Value::NIL;
-        self.template_variables(template, &mut cursors)?;
+        self.template_variables(template, depth as i64 - 1, &mut cursors)?;
         if cursors.is_nil() {
             return Err(self.expander.error("nothing to repeat before an ellipsis", template));
         }
@@ -273,10 +273,17 @@ impl Matcher<'_, '_> {
         self.expander.vm.reverse(results)
     }
 
-    fn template_variables(&mut self, template: Value, cursors: &mut Value) -> Outcome<()> {
+    /// Adds the variables that are repeated by an ellipsis with `within` others between it and the
+    /// template. A variable of fewer ellipses is repeated by the innermost ones.
+    fn template_variables(
+        &mut self,
+        template: Value,
+        within: i64,
+        cursors: &mut Value,
+    ) -> Outcome<()> {
         if is_identifier(template) {
             if let Some(binding) = self.binding(template)
-                && binding.cdr().car() != Value::ZERO
+                && binding.cdr().car().as_fixnum() > within
                 && !elements(*cursors).any(|cursor| cursor.car() == template)
             {
                 let cursor = self.expander.vm.cons(binding.cdr().car(), binding.cdr().cdr())?;
@@ -284,11 +291,16 @@ impl Matcher<'_, '_> {
                 *cursors = self.expander.vm.cons(cursor, *cursors)?;
             }
         } else if template.is_pair() {
-            self.template_variables(template.car(), cursors)?;
-            self.template_variables(template.cdr(), cursors)?;
+            let (mut rest, mut deeper) = (template.cdr(), within);
+            while rest.is_pair() && self.is_ellipsis(rest.car())? {
+                rest = rest.cdr();
+                deeper += 1;
+            }
+            self.template_variables(template.car(), deeper, cursors)?;
+            self.template_variables(rest, within, cursors)?;
         } else if template.is(Type::Vector) {
             let list = self.expander.vm.vector_to_list(template)?;
-            self.template_variables(list, cursors)?;
+            self.template_variables(list, within, cursors)?;
         }
         Ok(())
     }

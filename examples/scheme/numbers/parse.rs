@@ -9,13 +9,19 @@ use super::{Number, exact_of};
 /// The number that `text` stands for, if it is one: with prefixes, in `radix` unless one of them
 /// says otherwise.
 pub(crate) fn parse_number(text: &str, mut radix: u32) -> Option<Number> {
-    let (mut rest, mut exact) = (text, None);
+    let (mut rest, mut exact, mut has_radix) = (text, None, false);
     while let Some(after) = rest.strip_prefix('#') {
-        match after.chars().next()?.to_ascii_lowercase() {
-            'x' => radix = 16,
-            'b' => radix = 2,
-            'o' => radix = 8,
-            'd' => radix = 10,
+        let letter = after.chars().next()?.to_ascii_lowercase();
+        match letter {
+            'x' | 'b' | 'o' | 'd' if !has_radix => {
+                has_radix = true;
+                radix = match letter {
+                    'x' => 16,
+                    'b' => 2,
+                    'o' => 8,
+                    _ => 10,
+                };
+            }
             'e' if exact.is_none() => exact = Some(true),
             'i' if exact.is_none() => exact = Some(false),
             _ => return None,

@@ -218,6 +218,18 @@
 (define (eval form . environment)
   (%evaluate form (if (pair? environment) (car environment) (interaction-environment)) #f #f))
 
+(define (%check-version who version)
+  (if (not (memv version '(5 7))) (error (string-append who ": not a version of the report") version)))
+(define (scheme-report-environment version)
+  (%check-version "scheme-report-environment" version)
+  (environment '(scheme r5rs)))
+(define (null-environment version)
+  (%check-version "null-environment" version)
+  (environment
+   '(only (scheme r5rs) ... => and begin case cond define define-syntax delay do else if lambda let
+          let* let-syntax letrec letrec-syntax or quasiquote quote set! syntax-rules unquote
+          unquote-splicing)))
+
 (define (%read-all port positions)
   (let loop ((forms '()))
     (let ((form (%read-noting port positions)))

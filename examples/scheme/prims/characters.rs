@@ -91,7 +91,7 @@ fn lower(c: char) -> char {
     single(c, c.to_lowercase())
 }
 
-pub(super) fn fold(c: char) -> char {
+fn fold(c: char) -> char {
     // The final sigma folds to the ordinary one, by way of upper case.
     lower(upper(c))
 }

@@ -83,11 +83,18 @@ pub(super) const TABLE: &[Definition] = &[
         }
         Ok(Value::boolean(a.windows(2).all(|pair| pair[0] == pair[1])))
     }),
-    ("boolean=?", 1, ANY, |_, a| Ok(Value::boolean(a.windows(2).all(|pair| pair[0] == pair[1])))),
-    ("boolean?", 1, 1, predicate!(|value| value == Value::TRUE || value == Value::FALSE)),
+    ("boolean=?", 1, ANY, |vm, a| match a.iter().find(|value| !is_boolean(**value)) {
+        Some(&other) => Err(vm.wrong_type("boolean=?", "boolean", other)),
+        None => Ok(Value::boolean(a.windows(2).all(|pair| pair[0] == pair[1]))),
+    }),
+    ("boolean?", 1, 1, predicate!(is_boolean)),
     ("generate-symbol", 0, 1, generate_symbol),
     ("gensym", 0, 1, generate_symbol),
 ];
+
+fn is_boolean(value: Value) -> bool {
+    value == Value::TRUE || value == Value::FALSE
+}
 
 /// `car` and `cdr` in a row: the bits from the lowest on say which, the highest ends it.
 fn path<const PATH: u32>(vm: &mut Vm, arguments: &[Value]) -> Outcome {

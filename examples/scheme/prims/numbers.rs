@@ -16,6 +16,7 @@ pub(super) const TABLE: &[Definition] = &[
     ("+", 0, ANY, |vm, a| a.iter().try_fold(Value::ZERO, |sum, &x| vm.add(sum, x))),
     ("*", 0, ANY, |vm, a| a.iter().try_fold(Value::fixnum(1), |sum, &x| vm.multiply(sum, x))),
     ("-", 1, ANY, |vm, a| match a {
+        [x] if x.is_flonum() => vm.flonum(-x.as_flonum()),
         [x] => vm.subtract(Value::ZERO, *x),
         [x, rest @ ..] => rest.iter().try_fold(*x, |sum, &x| vm.subtract(sum, x)),
         [] => unreachable!("one argument at least"),
@@ -287,6 +288,14 @@ fn exact_root(n: &BigInt) -> Option<BigInt> {
     (&root * &root == *n).then_some(root)
 }
 
+fn inexact_root(number: &Number) -> f64 {
+    match (number, number.to_f64()) {
+        // Larger than any flonum, but perhaps its root is not.
+        (Number::Big(n), f64::INFINITY) => Number::Big(n.sqrt()).to_f64(),
+        (_, x) => x.sqrt(),
+    }
+}
+
 fn square_root(vm: &mut Vm, a: &[Value]) -> Outcome {
     let number = vm.number_in("sqrt", a[0])?;
     let exact = match &number {
@@ -300,7 +309,7 @@ fn square_root(vm: &mut Vm, a: &[Value]) -> Outcome {
     };
     match exact {
         Some(root) => vm.number(root),
-        None => vm.flonum(number.to_f64().sqrt()),
+        None => vm.flonum(inexact_root(&number)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Strings.
 
-use super::characters::{character, fold};
+use super::characters::character;
 use super::{ANY, Definition, predicate};
 use crate::object::{Type, elements};
 use crate::value::Value;
@@ -103,13 +103,18 @@ pub(super) const TABLE: &[Definition] = &[
         convert(vm, "string-downcase", a, |text| text.to_lowercase())
     }),
     ("string-foldcase", 1, 1, |vm, a| {
-        convert(vm, "string-foldcase", a, |text| text.chars().map(fold).collect())
+        convert(vm, "string-foldcase", a, |text| folded_text(text).collect())
     }),
     ("%string-search", 3, 3, search),
 ];
 
+/// The text without differences of case. What one character becomes may be several.
+pub(super) fn folded_text(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+}
+
 fn folded(string: Value) -> Vec<u32> {
-    string.text().chars().map(|c| u32::from(fold(c))).collect()
+    folded_text(&string.text()).map(u32::from).collect()
 }
 
 fn range(

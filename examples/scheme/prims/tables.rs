@@ -1,5 +1,6 @@
 //! Hash tables: what the prelude makes SRFI 69 of.
 
+use super::strings::folded_text;
 use super::{Definition, predicate};
 use crate::equality::{hash_eq, hash_equal, hash_eqv};
 use crate::object::Type;
@@ -56,8 +57,8 @@ pub(super) const TABLE: &[Definition] = &[
     }),
     ("string-ci-hash", 1, 2, |vm, a| {
         vm.expect("string-ci-hash", Type::String, a[0])?;
-        let folded = a[0].text().to_lowercase();
-        bounded(vm, hash_of(folded.chars().map(u32::from)), a)
+        let text = a[0].text();
+        bounded(vm, hash_of(folded_text(&text).map(u32::from)), a)
     }),
 ];
 

@@ -13,7 +13,7 @@ impl Reader<'_> {
         match self.peek()? {
             Some('(') => {
                 self.next()?;
-                let list = self.list(line, column)?;
+                let list = self.elements(line, column)?;
                 return self.vm.list_to_vector(list).map(Some);
             }
             Some(';') => {
@@ -37,7 +37,7 @@ impl Reader<'_> {
             }
             "#u8" if self.peek()? == Some('(') => {
                 self.next()?;
-                let list = self.list(line, column)?;
+                let list = self.elements(line, column)?;
                 self.bytevector(list).map(Some)
             }
             "#!eof" => Ok(Some(Value::EOF)),

@@ -5,7 +5,7 @@ mod labels;
 
 use crate::error::{CONDITION_LOCATION, ErrorKind};
 use crate::numbers::parse_number;
-use crate::object::Type;
+use crate::object::{Type, list_length};
 use crate::ports::{COLUMN, FOLD_CASE, LINE, NAME, port_has};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
@@ -197,6 +197,15 @@ impl Reader<'_> {
                     return Err(self.incomplete(&message));
                 }
             }
+        }
+    }
+
+    /// What is in a vector: a list that is not dotted.
+    pub(super) fn elements(&mut self, line: Value, column: Value) -> Outcome {
+        let list = self.list(line, column)?;
+        match list_length(list) {
+            Some(_) => Ok(list),
+            None => Err(self.error("a dot in a vector")),
         }
     }
 
