@@ -69,7 +69,9 @@ impl Samples {
     pub(crate) fn open(path: &Path, keep: bool) -> Result<Self> {
         let mut all = Vec::new();
         if keep && path.exists() {
-            for (number, line) in std::fs::read_to_string(path)?.lines().enumerate() {
+            let text = std::fs::read_to_string(path)?;
+            let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
+            for (number, line) in lines {
                 match serde_json::from_str(line) {
                     Ok(sample) => all.push(sample),
                     // The last one may have been cut off.
