@@ -259,8 +259,15 @@ impl Mutator {
     #[inline]
     pub fn safepoint(&mut self) {
         if self.thread.should_park() {
-            self.parked(|| ());
+            self.stop_here();
         }
+    }
+
+    /// Out of line, so that a safepoint costs its surroundings no registers.
+    #[cold]
+    #[inline(never)]
+    fn stop_here(&mut self) {
+        self.parked(|| ());
     }
 
     /// Runs `operation`, which may block, without holding up a collection.

@@ -1,5 +1,6 @@
 //! The program between the expander and the code generator: what is left when names are resolved.
 
+use crate::object::Type;
 use crate::value::Value;
 use crate::vm::Op;
 
@@ -122,6 +123,10 @@ impl Inline {
             "zero?" => Self::Test(Op::JumpNumEqualInteger, 0),
             "positive?" => Self::Test(Op::JumpGreaterInteger, 0),
             "negative?" => Self::Test(Op::JumpLessInteger, 0),
+            "symbol?" => Self::Test(Op::JumpObject, Type::Symbol as u16),
+            "string?" => Self::Test(Op::JumpObject, Type::String as u16),
+            "vector?" => Self::Test(Op::JumpObject, Type::Vector as u16),
+            "bytevector?" => Self::Test(Op::JumpObject, Type::Bytevector as u16),
             _ => Self::Test(Op::JumpType, crate::prims::type_number(name)?),
         })
     }

@@ -138,16 +138,8 @@ pub(crate) fn type_number(predicate: &str) -> Option<u16> {
     u16::try_from(index).ok()
 }
 
-#[inline]
 pub(crate) fn has_type_number(value: Value, number: usize) -> bool {
-    match number {
-        0 => value.is_symbol(),
-        1 => value.is_string(),
-        2 => value.is(Type::Vector),
-        4 => value.is_character(),
-        12 => value.is_fixnum(),
-        _ => (TYPE_PREDICATES[number].1)(value),
-    }
+    (TYPE_PREDICATES[number].1)(value)
 }
 
 /// The procedure of a predicate, for where it is not an instruction.

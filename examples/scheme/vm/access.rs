@@ -1,7 +1,7 @@
 //! Instructions that look into objects and change them: pairs, vectors, strings, records.
 
 use crate::object::Type;
-use crate::value::Value;
+use crate::value::{OBJECT, Value};
 
 use super::frame::Frame;
 use super::ops::Instruction;
@@ -26,6 +26,12 @@ macro_rules! path {
 #[inline(always)]
 fn has_index(object: Value, ty: Type, index: Value) -> bool {
     object.is(ty) && index.is_fixnum() && (index.as_fixnum() as usize) < object.length()
+}
+
+/// Whether it is an object of the type with this number.
+#[inline(always)]
+pub(super) fn is_object_of(value: Value, ty: usize) -> bool {
+    value.tag() == OBJECT && value.object_type() as usize == ty
 }
 
 #[inline(always)]

@@ -47,6 +47,7 @@ impl Vm {
 
     /// Moves all frames below `frame` to the heap and `frame` itself, with `argc` arguments, to the
     /// beginning of the stack.
+    #[inline(never)]
     pub(super) fn move_stack_to_heap(&mut self, frame: Frame, argc: usize) -> Outcome<Frame> {
         let first = Frame(self.machine.first());
         if frame == first {
@@ -81,6 +82,7 @@ impl Vm {
     }
 
     /// Returns `value` to the frames that are in the heap. `None` if there are none.
+    #[inline(never)]
     pub(super) fn underflow(&mut self, value: Value) -> Option<(Pointer, Frame)> {
         let chunk = self.machine.get(Register::Rest);
         if chunk.is_nil() {
@@ -100,6 +102,7 @@ impl Vm {
     }
 
     /// The continuation of a frame that has been moved to the beginning of the stack.
+    #[inline(never)]
     pub(super) fn continuation(&mut self) -> Outcome {
         let slots = [Register::Rest, Register::Winders, Register::Handlers, Register::Parameters]
             .map(|register| self.machine.get(register));
@@ -107,6 +110,7 @@ impl Vm {
     }
 
     /// Makes a continuation the current one. Its winders are in place already.
+    #[inline(never)]
     pub(super) fn reinstate(&mut self, continuation: Value) {
         self.machine.set(Register::Rest, continuation.slot(CONTINUATION_REST));
         self.machine.set(Register::Winders, continuation.slot(CONTINUATION_WINDERS));

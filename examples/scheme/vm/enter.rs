@@ -104,6 +104,7 @@ impl Vm {
     }
 
     /// Passes `value` to a continuation; through `dynamic-wind`'s procedures if there are any.
+    #[inline(never)]
     pub(super) fn continue_with(
         &mut self,
         continuation: Value,

@@ -71,7 +71,8 @@ impl Vm {
     }
 
     /// A new object with a header, zeroed: `bytes` of it after the header.
-    #[inline]
+    // Not inlined, like all that is not short: the interpreter's loop needs its registers (5 to 30 %).
+    #[inline(never)]
     fn allocate(&mut self, ty: Type, kind: Kind, length: usize, bytes: usize) -> Outcome {
         match self.mutator.allocate(kind, WORD + bytes) {
             Ok(object) => {
@@ -116,7 +117,7 @@ impl Vm {
         Ok(code)
     }
 
-    #[inline]
+    #[inline(never)]
     pub(crate) fn cons(&mut self, car: Value, cdr: Value) -> Outcome {
         match self.mutator.allocate(Kind::Precise, 2 * WORD) {
             Ok(object) => {

@@ -95,7 +95,9 @@ pub(crate) enum Op {
     JumpEqv,
     JumpNull,
     JumpPair,
-    /// of a type that has the number b
+    /// an object with a header, of type b
+    JumpObject,
+    /// what the predicate with the number b holds for
     JumpType,
     JumpLess,
     JumpLessEqual,

@@ -4,7 +4,7 @@ use crate::object::Type;
 use crate::prims::{function_at, has_type_number};
 use crate::value::Value;
 
-use super::access::is_record_of;
+use super::access::{is_object_of, is_record_of};
 use super::enter::Next;
 use super::frame::{Frame, Pointer};
 use super::ops::{Instruction, Op};
@@ -290,6 +290,7 @@ impl Vm {
                         }
                         Op::JumpNull => branch!(fp.get(i.a()).is_nil(), i),
                         Op::JumpPair => branch!(fp.get(i.a()).is_pair(), i),
+                        Op::JumpObject => branch!(is_object_of(fp.get(i.a()), i.b()), i),
                         Op::JumpType => branch!(has_type_number(fp.get(i.a()), i.b()), i),
                         Op::JumpLess => branch!(check!(self.op_less(fp, i)), i),
                         Op::JumpLessEqual => branch!(check!(self.op_less_equal(fp, i)), i),

@@ -256,4 +256,4 @@
                 (cons (list (type-constructor type) (type-dynamic? type) (type-rank type))
                       dynamics))))))
 
-(measure 2 dynamic)
+(measure 1 dynamic)
