@@ -248,6 +248,7 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
 fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     let metadata = &shared.memory.metadata;
     locks.world.keep_only(Local::is_callers);
+    shared.memory.forget_queue();
     locks.requests.cut_off();
     locks.precedence.cut_off();
     if locks.cycle.cut_off() {

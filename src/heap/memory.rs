@@ -104,6 +104,11 @@ impl Memory {
         pool.expect("a thread panicked while it held the heap's pool")
     }
 
+    /// In a forked child, with the pool held: those who waited for it are not here.
+    pub(crate) fn forget_queue(&self) {
+        self.queue.store(0, Relaxed);
+    }
+
     /// To be called by a thread that takes the pool again and again: a mutex is not fair, and whoever
     /// waits for it would find it taken each time that it wakes.
     pub(crate) fn let_others_have_the_pool(&self) {
