@@ -194,9 +194,7 @@ impl Ledger {
 
     /// The owed pages, for any number of threads to take from.
     pub(super) fn slices(&self) -> Slices<'_> {
-        let first = self.owed.iter().next().map_or(0, |range| range.start());
-        let skipped = (first.saturating_sub(self.owed.span().start())) / BITE * BITE;
-        Slices { owed: &self.owed, next: AtomicUsize::new(skipped) }
+        Slices { owed: &self.owed, hull: self.owed.hull(), next: AtomicUsize::new(0) }
     }
 }
 
@@ -211,7 +209,9 @@ pub(super) enum Looked {
 /// The owed pages as slices of the heap, each of which one thread takes.
 pub(super) struct Slices<'a> {
     owed: &'a PageSet,
-    /// Bytes of the span that somebody has had.
+    /// Where there are any.
+    hull: Option<PageRange>,
+    /// Bytes of the hull that somebody has had.
     next: AtomicUsize,
 }
 
@@ -248,11 +248,11 @@ impl Slices<'_> {
 
     /// So many bytes that nobody has had.
     fn next(&self, bytes: usize) -> Option<PageRange> {
-        let span = self.owed.span();
+        let hull = self.hull?;
         let offset = self.next.fetch_add(bytes, Ordering::Relaxed);
-        (offset < span.bytes()).then(|| {
-            let end = span.bytes().min(offset + bytes);
-            let slice = PageRange::new(span.start() + offset, span.start() + end);
+        (offset < hull.bytes()).then(|| {
+            let end = hull.bytes().min(offset + bytes);
+            let slice = PageRange::new(hull.start() + offset, hull.start() + end);
             slice.expect("slices are whole pages")
         })
     }

@@ -198,6 +198,16 @@ impl PageSet {
         }
     }
 
+    /// A range that has all pages of the set, and few others at its ends; `None` if there are none.
+    /// Costs a look at a word for each 4096 pages of the span.
+    pub(crate) fn hull(&self) -> Option<PageRange> {
+        let first = self.next_word(0, self.words.len())?;
+        let is_used = |summary: &AtomicU64| summary.load(Ordering::Acquire) != 0;
+        let last = self.summary.iter().rposition(is_used)?;
+        let end = self.span.pages().min((last + 1) * BITS * BITS);
+        Some(self.span.subrange(first * BITS, end - first * BITS))
+    }
+
     fn index(&self, address: usize) -> usize {
         (address - self.span.start()) >> self.shift
     }

@@ -130,3 +130,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_hull_has_every_page_and_little_else() {
+    let set = PageSet::new(pages(0, 1 << 20));
+    assert_eq!(set.hull(), None);
+    for page in [70_000, 300_000] {
+        set.insert(pages(page, 1));
+    }
+    let hull = set.hull().unwrap();
+    assert_eq!(set.count_in(hull), 2);
+    assert!(hull.pages() < 300_000 - 70_000 + 2 * 4096, "{hull}");
+    set.clear();
+    assert_eq!(set.hull(), None);
+}
