@@ -130,6 +130,10 @@ impl Mutator {
     /// When there is no room after a full collection.
     pub(crate) fn reserve_external(&mut self, bytes: usize) -> Result<(), OutOfMemory> {
         self.safepoint();
+        // What can never fit is refused before it is counted.
+        if !self.memory.could_hold(bytes) {
+            return Err(self.out_of_memory(bytes, "it is larger than the heap".to_owned()));
+        }
         self.charge(bytes, Effort::Usual);
         self.insist(bytes, |mutator, _: Effort| mutator.memory.reserve_external(bytes))
     }
