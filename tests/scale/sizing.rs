@@ -23,7 +23,7 @@ fn a_balanced_heap_grows_and_shrinks_with_what_is_alive() {
         }
         // Garbage for as long as it takes the size to settle.
         let full = heap.stats().full_collections;
-        while heap.stats().full_collections < full + 4 {
+        while heap.stats().full_collections < full + 8 {
             for _ in 0..1000 {
                 node(&mut mutator, 0, 127);
             }

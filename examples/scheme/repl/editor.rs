@@ -44,7 +44,7 @@ impl Editor {
     }
 
     /// Adds an entry to the history, at once to its file.
-    pub(super) fn remember(&mut self, entry: &str) {
+    pub(super) fn add_to_history(&mut self, entry: &str) {
         let entry = entry.trim_end();
         let Ok(true) = self.editor.add_history_entry(entry) else { return };
         let Some(file) = &self.file else { return };

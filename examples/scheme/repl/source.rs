@@ -142,7 +142,7 @@ impl Terminal {
                 continue;
             }
             self.lines += text.lines().count() as i64;
-            self.editor.remember(&text);
+            self.editor.add_to_history(&text);
             self.pending = forms?;
             return Ok(true);
         }
