@@ -130,8 +130,9 @@ impl Interpreter {
     }
 }
 
-/// The last number in the line of the summary about pauses.
+/// The longest one in the line of the summary about pauses.
 fn longest_stop(summary: &str) -> Option<u64> {
     let pauses = summary.lines().find(|line| line.starts_with("pauses"))?;
-    pauses.split_whitespace().last()?.parse().ok()
+    let (_, longest) = pauses.split_once("longest ")?;
+    longest.split(',').next()?.parse().ok()
 }
