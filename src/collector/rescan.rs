@@ -11,6 +11,7 @@ use crate::heap::Content;
 use crate::heap::geometry::{BLOCK, GRANULE};
 use crate::object::{Kind, ObjectModel};
 use crate::os::PageRange;
+use crate::sync::process::atomic::{Ordering, fence};
 
 /// Cache lines of the next page that are asked for; the processor follows from there.
 const AHEAD: usize = 8;
@@ -63,6 +64,8 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
             && let Some(address) =
                 marking.memory.metadata.spanning_into(pages.start(), marking.marks)
         {
+            // Another marker may have marked it just now, and knows that it is initialised.
+            fence(Ordering::Acquire);
             self.trace_small_of(kind, address);
             objects += 1;
         }

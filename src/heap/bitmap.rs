@@ -2,13 +2,16 @@
 
 use super::words::Words;
 use crate::os::OsError;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// A table of bits that starts as zeros and costs memory only where it was written.
 ///
 /// # Threads
-/// The words are atomic and all accesses relaxed: who may write which word when is the business of
-/// the bitmap's owner.
+/// The words are atomic: who may write which word when is the business of the bitmap's owner. Who finds
+/// an object by its bit ([`for_each_set`](Self::for_each_set)) sees what was seen of the object by who set it
+/// ([`set_shared`](Self::set_shared)): a marker that looks at a dirty page traces what another has just
+/// marked there. The other accesses are relaxed.
 #[derive(Debug)]
 pub(crate) struct Bitmap {
     words: Words,
@@ -48,7 +51,7 @@ impl Bitmap {
     #[inline]
     pub(crate) fn set_shared(&self, bit: usize) -> bool {
         let (word, mask) = (&self.words[bit / 64], 1 << (bit % 64));
-        word.load(Relaxed) & mask == 0 && word.fetch_or(mask, Relaxed) & mask == 0
+        word.load(Relaxed) & mask == 0 && word.fetch_or(mask, Release) & mask == 0
     }
 
     /// The last set bit at or before `bit`, not before `first`.
@@ -75,7 +78,7 @@ impl Bitmap {
     #[inline]
     pub(crate) fn for_each_set(&self, first: usize, end: usize, mut visit: impl FnMut(usize)) {
         for index in first / 64..end.div_ceil(64) {
-            let mut word = self.words[index].load(Relaxed);
+            let mut word = self.words[index].load(Acquire);
             if index == first / 64 {
                 word &= !0 << (first % 64);
             }
