@@ -260,14 +260,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
 
     /// Looks at what is owed and traces from there.
     fn rescan(&self, helpers: usize, when: When) -> Tally {
-        let rules = &self.shared.rules;
         let slices = self.shared.ledger.slices();
-        let seed = |marker: &mut Marker<'_, '_, M>| {
-            // What is found is not to pile up while there is only time to look for more.
-            if !marker.is_hurried() || marker.work_off_leftovers() {
-                slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next));
-            }
-        };
+        let seed = |marker: &mut Marker<'_, '_, M>| marker.rescan_owed(&slices);
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
 
@@ -384,12 +378,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn mark_the_rest(&mut self, stop: &mut Stop<'_>, deadline: Option<Instant>) -> bool {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         let slices = ledger.slices();
-        let seed = |marker: &mut Marker<'_, '_, M>| {
-            // What is found is not to pile up while there is only time to look for more.
-            if !marker.is_hurried() || marker.work_off_leftovers() {
-                slices.take(marker.is_hurried(), rules, |pages, next| marker.rescan(pages, next));
-            }
-        };
+        let seed = |marker: &mut Marker<'_, '_, M>| marker.rescan_owed(&slices);
         let helpers = self.helpers_for(self.trace_time);
         let tally = self.marking.run(helpers, When::Stopped(deadline), &seed, |first| {
             if rules.holds(Rule::RootsAgain) {

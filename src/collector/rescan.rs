@@ -3,7 +3,7 @@
 //! Pages come in address order, and so do the objects of one. The processor sees that by itself,
 //! but not what the next page is: that is asked for in advance.
 
-use super::ledger::Looked;
+use super::ledger::{Looked, Slices};
 use super::mark::Marker;
 use super::ring::prefetch;
 use super::rules::Rule;
@@ -20,12 +20,21 @@ const AHEAD: usize = 8;
 const LINE: usize = 64;
 
 impl<M: ObjectModel> Marker<'_, '_, M> {
+    /// Takes owed pages and looks at them, for as long as there is time.
+    pub(super) fn rescan_owed(&mut self, slices: &Slices<'_>) {
+        let (hurried, rules) = (self.is_hurried(), self.marking().rules);
+        // What is found is not to pile up while there is only time to look for more.
+        if !hurried || self.work_off_leftovers() {
+            slices.take(hurried, rules, |pages, next| self.rescan(pages, next));
+        }
+    }
+
     /// Traces every marked object that has a part in `pages`, or has it traced next. When time is up
     /// before, returns where what is left begins; a part is always done, however little time there
     /// is. `next` is likely to come after these pages.
     ///
     /// Pages without marked objects cost a look at their mark bits: four words for 4 KiB.
-    pub(super) fn rescan(&mut self, pages: PageRange, next: Option<PageRange>) -> Looked {
+    fn rescan(&mut self, pages: PageRange, next: Option<PageRange>) -> Looked {
         self.ask_for(next);
         let metadata = &self.marking().memory.metadata;
         for piece in pages.pieces(BLOCK) {

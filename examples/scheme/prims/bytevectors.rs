@@ -27,22 +27,22 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(Value::index(a[0].length()))
     }),
     ("bytevector-u8-ref", 2, 2, |vm, a| {
-        let index = element(vm, "bytevector-u8-ref", a[0], a[1])?;
+        let index = vm.element_of("bytevector-u8-ref", Type::Bytevector, a[0], a[1])?;
         Ok(Value::index(usize::from(a[0].bytes()[index])))
     }),
     ("bytevector-u8-set!", 3, 3, |vm, a| {
-        let index = element(vm, "bytevector-u8-set!", a[0], a[1])?;
+        let index = vm.element_of("bytevector-u8-set!", Type::Bytevector, a[0], a[1])?;
         a[0].bytes_mut()[index] = byte(vm, "bytevector-u8-set!", a[2])?;
         Ok(Value::UNSPECIFIED)
     }),
     ("bytevector-copy", 1, 3, |vm, a| {
-        let range = range(vm, "bytevector-copy", a, 1)?;
+        let range = vm.range_of("bytevector-copy", Type::Bytevector, a, 1)?;
         let copy = vm.leaf(Type::Bytevector, range.len(), range.len())?;
         copy.bytes_mut().copy_from_slice(&a[0].bytes()[range]);
         Ok(copy)
     }),
     ("bytevector-fill!", 2, 4, |vm, a| {
-        let range = range(vm, "bytevector-fill!", a, 2)?;
+        let range = vm.range_of("bytevector-fill!", Type::Bytevector, a, 2)?;
         let fill = byte(vm, "bytevector-fill!", a[1])?;
         a[0].bytes_mut()[range].fill(fill);
         Ok(Value::UNSPECIFIED)
@@ -62,7 +62,7 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(result)
     }),
     ("utf8->string", 1, 3, |vm, a| {
-        let range = range(vm, "utf8->string", a, 1)?;
+        let range = vm.range_of("utf8->string", Type::Bytevector, a, 1)?;
         let text = String::from_utf8_lossy(&a[0].bytes()[range]).into_owned();
         vm.string(&text)
     }),
@@ -78,23 +78,6 @@ pub(super) const TABLE: &[Definition] = &[
 fn byte(vm: &mut Vm, who: &str, value: Value) -> Outcome<u8> {
     let byte = value.as_index().and_then(|number| u8::try_from(number).ok());
     byte.ok_or_else(|| vm.wrong_type(who, "byte", value))
-}
-
-fn element(vm: &mut Vm, who: &str, bytes: Value, index: Value) -> Outcome<usize> {
-    match index.as_index() {
-        Some(number) if bytes.is(Type::Bytevector) && number < bytes.length() => Ok(number),
-        _ => Err(vm.bad_index(who, Type::Bytevector, bytes, index)),
-    }
-}
-
-fn range(
-    vm: &mut Vm,
-    who: &str,
-    arguments: &[Value],
-    first: usize,
-) -> Outcome<std::ops::Range<usize>> {
-    vm.expect(who, Type::Bytevector, arguments[0])?;
-    vm.range_in(who, arguments, first, arguments[0].length())
 }
 
 /// `(bytevector-copy! to at from [start end])`; they may be the same.

@@ -89,6 +89,32 @@ impl Vm {
         Err(self.wrong_type(who, &ty.name(), value))
     }
 
+    /// An argument that is the index of an element of `object`, which is of a type.
+    pub(crate) fn element_of(
+        &mut self,
+        who: &str,
+        ty: Type,
+        object: Value,
+        index: Value,
+    ) -> Outcome<usize> {
+        match index.as_index() {
+            Some(number) if object.is(ty) && number < object.length() => Ok(number),
+            _ => Err(self.bad_index(who, ty, object, index)),
+        }
+    }
+
+    /// As [`range_in`](Self::range_in), of the first argument, which is of a type.
+    pub(crate) fn range_of(
+        &mut self,
+        who: &str,
+        ty: Type,
+        arguments: &[Value],
+        first: usize,
+    ) -> Outcome<std::ops::Range<usize>> {
+        self.expect(who, ty, arguments[0])?;
+        self.range_in(who, arguments, first, arguments[0].length())
+    }
+
     /// Optional start and end, from argument `first` on, of something of a length.
     pub(crate) fn range_in(
         &mut self,

@@ -75,7 +75,7 @@ pub(super) const TABLE: &[Definition] = &[
     ("string-copy", 1, 3, |vm, a| copy(vm, "string-copy", a)),
     ("string-append", 0, ANY, append),
     ("string->list", 1, 3, |vm, a| {
-        let range = range(vm, "string->list", a, 1)?;
+        let range = vm.range_of("string->list", Type::String, a, 1)?;
         let mut list = Value::NIL;
         for index in range.rev() {
             let c = char::from_u32(a[0].characters()[index]).unwrap_or('\u{fffd}');
@@ -92,7 +92,7 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(string)
     }),
     ("string-fill!", 2, 4, |vm, a| {
-        let range = range(vm, "string-fill!", a, 2)?;
+        let range = vm.range_of("string-fill!", Type::String, a, 2)?;
         let fill = character(vm, "string-fill!", a[1])?;
         a[0].characters_mut()[range].fill(u32::from(fill));
         Ok(Value::UNSPECIFIED)
@@ -117,18 +117,8 @@ fn folded(string: Value) -> Vec<u32> {
     folded_text(&string.text()).map(u32::from).collect()
 }
 
-fn range(
-    vm: &mut Vm,
-    who: &str,
-    arguments: &[Value],
-    first: usize,
-) -> Outcome<std::ops::Range<usize>> {
-    vm.expect(who, Type::String, arguments[0])?;
-    vm.range_in(who, arguments, first, arguments[0].length())
-}
-
 fn copy(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome {
-    let range = range(vm, who, arguments, 1)?;
+    let range = vm.range_of(who, Type::String, arguments, 1)?;
     let result = vm.string_of(range.len())?;
     result.characters_mut().copy_from_slice(&arguments[0].characters()[range]);
     Ok(result)

@@ -17,15 +17,15 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(Value::index(a[0].length()))
     }),
     ("vector-ref", 2, 2, |vm, a| {
-        element(vm, "vector-ref", a[0], a[1]).map(|index| a[0].slot(index))
+        vm.element_of("vector-ref", Type::Vector, a[0], a[1]).map(|index| a[0].slot(index))
     }),
     ("vector-set!", 3, 3, |vm, a| {
-        let index = element(vm, "vector-set!", a[0], a[1])?;
+        let index = vm.element_of("vector-set!", Type::Vector, a[0], a[1])?;
         a[0].set_slot(index, a[2]);
         Ok(Value::UNSPECIFIED)
     }),
     ("vector->list", 1, 3, |vm, a| {
-        let range = range(vm, "vector->list", a, 1)?;
+        let range = vm.range_of("vector->list", Type::Vector, a, 1)?;
         vm.list(&a[0].slots()[range])
     }),
     ("list->vector", 1, 1, |vm, a| {
@@ -39,11 +39,11 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(Value::UNSPECIFIED)
     }),
     ("vector-copy", 1, 3, |vm, a| {
-        let range = range(vm, "vector-copy", a, 1)?;
+        let range = vm.range_of("vector-copy", Type::Vector, a, 1)?;
         vm.object_with(Type::Vector, &a[0].slots()[range])
     }),
     ("subvector", 3, 3, |vm, a| {
-        let range = range(vm, "subvector", a, 1)?;
+        let range = vm.range_of("subvector", Type::Vector, a, 1)?;
         vm.object_with(Type::Vector, &a[0].slots()[range])
     }),
     ("vector-copy!", 3, 5, vector_copy_to),
@@ -57,7 +57,7 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(result)
     }),
     ("vector->string", 1, 3, |vm, a| {
-        let range = range(vm, "vector->string", a, 1)?;
+        let range = vm.range_of("vector->string", Type::Vector, a, 1)?;
         let string = vm.string_of(range.len())?;
         for (target, &c) in string.characters_mut().iter_mut().zip(&a[0].slots()[range]) {
             match c.as_character() {
@@ -77,23 +77,6 @@ pub(super) const TABLE: &[Definition] = &[
         Ok(vector)
     }),
 ];
-
-fn element(vm: &mut Vm, who: &str, vector: Value, index: Value) -> Outcome<usize> {
-    match index.as_index() {
-        Some(number) if vector.is(Type::Vector) && number < vector.length() => Ok(number),
-        _ => Err(vm.bad_index(who, Type::Vector, vector, index)),
-    }
-}
-
-fn range(
-    vm: &mut Vm,
-    who: &str,
-    arguments: &[Value],
-    first: usize,
-) -> Outcome<std::ops::Range<usize>> {
-    vm.expect(who, Type::Vector, arguments[0])?;
-    vm.range_in(who, arguments, first, arguments[0].length())
-}
 
 /// `(vector-copy! to at from [start end])`; the vectors may be the same.
 fn vector_copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
