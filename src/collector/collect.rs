@@ -59,9 +59,15 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
 
     fn assist(&self, time: Duration) {
         let start = Instant::now();
-        if self.crew.assist(start + time) {
-            self.lock_recorder().stalled(start.elapsed());
+        let end = start + time;
+        // Between two runs of the markers there is nobody to help. Who went on then would make the
+        // next one as long as the last.
+        while self.pacer.is_running() && Instant::now() < end {
+            if !self.crew.assist(end) {
+                self.crew.await_job(end);
+            }
         }
+        self.lock_recorder().stalled(start.elapsed());
     }
 
     fn is_marking(&self) -> bool {

@@ -35,6 +35,8 @@ pub(super) struct Crew {
     state: Mutex<State>,
     /// Signalled when there is a job for helpers, or when they are to end.
     called: Condvar,
+    /// Signalled when there is a job where assistance is welcome.
+    welcome: Condvar,
     /// Signalled when somebody leaves a job.
     left: Condvar,
 }
@@ -77,6 +79,9 @@ impl Crew {
         for _ in 0..helpers {
             self.called.notify_one();
         }
+        if assistance {
+            self.welcome.notify_all();
+        }
         let ending = Ending(self);
         let result = lead();
         drop(ending);
@@ -96,6 +101,15 @@ impl Crew {
         drop(state);
         self.take_part(job, Role::Assistant(deadline));
         true
+    }
+
+    /// Waits until assistance is welcome, or until `deadline`.
+    pub(super) fn await_job(&self, deadline: Instant) {
+        let state = self.lock();
+        let time = deadline.saturating_duration_since(Instant::now());
+        if !(state.assistance && state.job.is_some()) && !time.is_zero() {
+            drop(self.welcome.wait_timeout(state, time).expect("no panic under the crew's lock"));
+        }
     }
 
     /// The life of a helper.

@@ -41,7 +41,7 @@ use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
 use super::verify::verify;
-use crate::heap::Memory;
+use crate::heap::{Memory, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
 
@@ -51,6 +51,9 @@ const GROWING_ROUNDS: u32 = 100;
 
 /// Objects that are marked for each page that is looked at again where the program only grows.
 const GROWING: usize = 8;
+
+/// A part of the new blocks with something alive from which on it is worth while to protect them all.
+const MOST: f64 = 0.5;
 
 /// Stops that give up at the deadline; the one after these does not.
 const ATTEMPTS: u32 = 1000;
@@ -149,6 +152,8 @@ struct Run<'a, M> {
     trace_time: Duration,
     /// Last scans that have found too much.
     late: u32,
+    /// The part of blocks like the newest ones that had something alive.
+    survival: f64,
 }
 
 impl<M: ObjectModel> Shared<M> {
@@ -167,6 +172,7 @@ impl<M: ObjectModel> Shared<M> {
             scan_time: Duration::ZERO,
             trace_time: Duration::ZERO,
             late: 0,
+            survival: self.memory.pool().last_survival(),
         };
         self.pacer.cycle_begins();
         let mut phase = Phase::Roots;
@@ -215,6 +221,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 let tally = self.trace();
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
                 if !quick && self.is_growing(tally) {
+                    self.shared.pacer.raise();
                     return Outcome::Growing;
                 }
                 return Outcome::Precleaned { time: self.trace_time, quick };
@@ -226,15 +233,24 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         Outcome::Done
     }
 
-    fn consume(&mut self, consume: fn(&Ledger, &Memory, &Rules) -> Progress) {
+    fn consume(&mut self, consume: fn(&Ledger, Where<'_>, &Memory, &Rules) -> Progress) {
         let (shared, start) = (self.shared, Instant::now());
         shared.rules.reached(Moment::Consuming);
-        let progress = consume(&shared.ledger, &shared.memory, &shared.rules);
+        let progress = consume(&shared.ledger, self.place(), &shared.memory, &shared.rules);
         shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         self.scan_time = start.elapsed();
         self.report.scanning += self.scan_time;
         self.report.rounds += 1;
         self.report.scanned(progress);
+    }
+
+    /// Where to consume: also in new blocks, if most of them are likely to have something alive soon.
+    /// Otherwise they wait until they have: those that are dead will be handed out again, and are spared
+    /// being protected and unprotected; the others are looked at once more.
+    fn place(&mut self) -> Where<'a> {
+        let (pool, marks) = (self.shared.memory.pool(), self.marking.marks);
+        self.survival = pool.survival(marks).unwrap_or(self.survival);
+        if self.survival > MOST { Where::MarkedOrNew(marks) } else { Where::Marked(marks) }
     }
 
     /// Traces from what is owed now and what was left, while the program runs.
@@ -255,7 +271,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Whether what was done was to mark what the program has made meanwhile, and nobody has to help
     /// yet. A stop would find as much to mark, while the program waits.
     fn is_growing(&self, tally: Tally) -> bool {
-        tally.marked > GROWING * tally.rescanned && !self.shared.pacer.is_taxing()
+        tally.marked > GROWING * tally.rescanned
     }
 
     /// Looks at what is owed and traces from there.
@@ -310,8 +326,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let shared = self.shared;
         let (mut stop, deadline) = self.begin_slice(attempt);
         let from = from.max(shared.ledger.owed().span().start());
-        let (memory, marks) = (&shared.memory, self.marking.marks);
-        let done = shared.ledger.consume_from(from, deadline, memory, marks, &shared.rules);
+        let (memory, place) = (&shared.memory, Where::Marked(self.marking.marks));
+        let done = shared.ledger.consume_from(from, deadline, place, memory, &shared.rules);
         shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         stop.laps.lap(|report| &mut report.scan);
         self.report.stops.push(shared.resume(stop));

@@ -43,7 +43,7 @@ use super::rules::Rule;
 use super::stats::Recorder;
 use super::turn::HeldTurn;
 use super::workers::Workers;
-use crate::heap::{Pool, Which};
+use crate::heap::{Pool, Where, Which};
 use crate::mutator::{HeldRoots, HeldWorld, Local, ParkedToFork, Stopped, Threads};
 use crate::object::ObjectModel;
 use crate::os::fork::at_fork;
@@ -256,7 +256,7 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
             locks.pool.discard_next_marks();
         }
         if shared.rules.holds(Rule::OweCutOff) {
-            shared.ledger.owe_all(locks.pool.watched(Which::AllAsItIs, None, metadata));
+            shared.ledger.owe_all(locks.pool.watched(Which::AllAsItIs, Where::Everywhere, metadata));
         }
         if shared.rules.holds(Rule::ListCutOff) {
             locks.references.cut_off();

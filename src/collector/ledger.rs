@@ -17,7 +17,7 @@ use std::time::Instant;
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError, Tracker};
-use crate::heap::{Bitmap, Marks, Memory, Watched, Which};
+use crate::heap::{Bitmap, Marks, Memory, Watched, Where, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -64,32 +64,35 @@ impl Ledger {
         self.owed.is_empty()
     }
 
-    /// Consumes what was written (GET + WP); the pages are clean from now on.
-    pub(super) fn consume(&self, memory: &Memory, rules: &Rules) -> Progress {
-        let watched = memory.pool().watched(Which::All, None, &memory.metadata);
-        self.consume_these(watched, None, memory.tracker(), rules)
+    /// Consumes what was written there (GET + WP); these pages are clean from now on.
+    pub(super) fn consume(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> Progress {
+        self.consume_from(0, None, place, memory, rules)
     }
 
     /// As [`consume`](Self::consume), at the beginning of a minor cycle, when nothing is being marked:
     /// hot chunks are not protected yet. Looks at the same time which chunks are hot.
-    pub(super) fn consume_early(&self, memory: &Memory, rules: &Rules) -> Progress {
-        let watched = memory.pool().watched(Which::AllButHot, None, &memory.metadata);
+    pub(super) fn consume_early(
+        &self,
+        place: Where<'_>,
+        memory: &Memory,
+        rules: &Rules,
+    ) -> Progress {
+        let watched = memory.pool().watched(Which::AllButHot, place, &memory.metadata);
         let progress = self.consume_these(watched, None, memory.tracker(), rules);
         memory.pool().take_temperature(&self.owed, &memory.metadata);
         progress
     }
 
-    /// As [`consume`](Self::consume), from an address on and until the time is up, and only where
-    /// something is marked: for a stop.
+    /// As [`consume`](Self::consume), from an address on and until the time is up: for a stop.
     pub(super) fn consume_from(
         &self,
         from: usize,
         deadline: Option<Instant>,
+        place: Where<'_>,
         memory: &Memory,
-        marks: &Marks,
         rules: &Rules,
     ) -> Progress {
-        let mut watched = memory.pool().watched(Which::All, Some(marks), &memory.metadata);
+        let mut watched = memory.pool().watched(Which::All, place, &memory.metadata);
         watched.skip_until(from);
         self.consume_these(watched, deadline, memory.tracker(), rules)
     }
@@ -109,7 +112,7 @@ impl Ledger {
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Only where something is marked. Nothing may be owned.
     pub(super) fn peek(&self, memory: &Memory, marks: &Marks, rules: &Rules, help: Help<'_>) {
-        let watched = memory.pool().watched(Which::AllAsItIs, Some(marks), &memory.metadata);
+        let watched = memory.pool().watched(Which::AllAsItIs, Where::Marked(marks), &memory.metadata);
         debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
         self.peek_these(watched, memory.tracker(), rules, help);
     }
@@ -187,7 +190,7 @@ impl Ledger {
     /// nobody marks.
     pub(super) fn forgive_unmarked(&self, memory: &Memory, marks: &Bitmap, rules: &Rules) {
         let marks = rules.holds(Rule::ForgiveNew).then_some(marks);
-        memory.pool().unmarked_young(marks, &memory.metadata, |range| {
+        memory.pool().unmarked_new(marks, &memory.metadata, |range| {
             self.owed.remove(range);
         });
     }

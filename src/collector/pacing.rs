@@ -7,10 +7,14 @@
 
 use std::time::Duration;
 
-use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::sync::process::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// The longest that a mutator helps for one block.
 const LONGEST_TAX: Duration = Duration::from_micros(500);
+
+/// How long a mutator helps for a block at first, when marking does not keep up: as long as marking all
+/// of it may take.
+const FIRST_SURCHARGE: Duration = Duration::from_micros(120);
 
 /// Bytes that more are allowed for at first, after a cycle that was late.
 const FIRST_GUESS: usize = 16 << 20;
@@ -40,6 +44,8 @@ pub(super) struct Pacer {
     at_begin: AtomicUsize,
     /// Whether mutators had to help or wait in this cycle.
     late: AtomicBool,
+    /// Nanoseconds of help for each block however much room there is, because marking does not keep up.
+    surcharge: AtomicU64,
 }
 
 /// What room there is for a program between two cycles.
@@ -85,6 +91,7 @@ impl Pacer {
             running: AtomicBool::new(false),
             at_begin: AtomicUsize::new(0),
             late: AtomicBool::new(false),
+            surcharge: AtomicU64::new(0),
         };
         pacer.set(room);
         pacer
@@ -111,6 +118,7 @@ impl Pacer {
     /// In a forked child: a cycle that was going on is not.
     pub(super) fn cut_off(&self) {
         self.running.store(false, Relaxed);
+        self.surcharge.store(0, Relaxed);
     }
 
     /// A mutator has to wait.
@@ -123,6 +131,13 @@ impl Pacer {
         self.allocated.load(Relaxed) > self.taxed_from.load(Relaxed)
     }
 
+    /// Marking does not keep up with what the program makes: whoever takes a block helps to mark, twice
+    /// as long each time that this is said.
+    pub(super) fn raise(&self) {
+        let longer = (self.surcharge.load(Relaxed) * 2).max(FIRST_SURCHARGE.as_nanos() as u64);
+        self.surcharge.store(longer.min(LONGEST_TAX.as_nanos() as u64), Relaxed);
+    }
+
     /// Whether a cycle is going on.
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Relaxed)
@@ -131,12 +146,13 @@ impl Pacer {
     /// Help grows from nothing to its most, at three quarters of the way to the wall.
     fn tax(&self, allocated: usize) -> Charge {
         let (from, wall) = (self.taxed_from.load(Relaxed), self.wall.load(Relaxed));
+        let surcharge = Duration::from_nanos(self.surcharge.load(Relaxed));
         if allocated <= from {
-            return Charge::GoOn;
+            return if surcharge.is_zero() { Charge::GoOn } else { Charge::Assist(surcharge) };
         }
         self.late.store(true, Relaxed);
         let part = (allocated - from) as f64 / ((wall.saturating_sub(from) / 4 * 3).max(1)) as f64;
-        Charge::Assist(LONGEST_TAX.mul_f64(part.min(1.0)))
+        Charge::Assist(LONGEST_TAX.mul_f64(part.min(1.0)).max(surcharge))
     }
 
     /// Sets when the next cycle is to begin: with half as much again to spare as it is likely to need.
@@ -160,6 +176,7 @@ impl Pacer {
     /// A cycle ends now.
     pub(super) fn cycle_ends(&self) -> Allocated {
         self.running.store(false, Relaxed);
+        self.surcharge.store(0, Relaxed);
         let total = self.allocated.swap(0, Relaxed);
         let late = self.late.swap(false, Relaxed);
         Allocated { total, during: total - self.at_begin.load(Relaxed), late }

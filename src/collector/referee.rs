@@ -16,7 +16,7 @@ pub use report::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
 use super::heap::Shared;
 use crate::dirty::{CardTable, PageSet, Snapshot, TrackError, require_sight};
 use crate::heap::geometry::GRANULE;
-use crate::heap::{Bitmap, Content, LargeObject, Memory, Which, is_large};
+use crate::heap::{Bitmap, Content, LargeObject, Memory, Where, Which, is_large};
 use crate::mutator::{Local, Stopped};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
@@ -89,7 +89,7 @@ impl Referee {
         // Concurrent cycles consume through their ledger. Otherwise nobody else does.
         let consume = !shared.concurrent;
         let which = if consume { Which::All } else { Which::AllAsItIs };
-        let ranges = memory.pool().watched(which, None, &memory.metadata).quiet;
+        let ranges = memory.pool().watched(which, Where::Everywhere, &memory.metadata).quiet;
         for &range in &ranges {
             let scan = match consume {
                 true => tracker.consume(range, &self.written),

@@ -44,6 +44,8 @@ pub(crate) struct Chunk {
     pub(crate) armed: u32,
     /// Blocks that were handed out since the last stop.
     pub(crate) owned: u32,
+    /// Blocks that were retired since the last scan.
+    pub(crate) new: u32,
     /// Blocks that are to be swept and are not listed as such yet.
     pub(crate) unswept: u32,
     pub(crate) heat: Heat,
@@ -57,6 +59,7 @@ impl Chunk {
         zero: 0,
         armed: 0,
         owned: 0,
+        new: 0,
         unswept: 0,
         heat: Heat::NONE,
         watched: false,

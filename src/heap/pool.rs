@@ -21,9 +21,10 @@ mod large_objects;
 mod sweeping;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use arming::{Watched, Which};
+pub(crate) use arming::{Watched, Where, Which};
 pub(crate) use heat::Heat;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
@@ -111,8 +112,10 @@ pub(crate) struct Pool {
     young_large: Vec<PageRange>,
     /// How many of the former, and of the latter, were taken before the last stop.
     retired: (usize, usize),
-    /// How many of the former have been asked whether they have a marked object.
-    asked: usize,
+    /// Those of the former that were new at the last scan.
+    new: Range<usize>,
+    /// The part of them that had something alive in the end, in the last collection that had any.
+    survival: f64,
     /// Blocks with objects that are External.
     external: BTreeSet<usize>,
     /// Granules that survived in each block when it was last swept, and their sum.
@@ -144,7 +147,8 @@ impl Pool {
             young: Vec::new(),
             young_large: Vec::new(),
             retired: (0, 0),
-            asked: 0,
+            new: 0..0,
+            survival: 0.0,
             external: BTreeSet::new(),
             survivors: vec![0; blocks],
             live_granules: 0,

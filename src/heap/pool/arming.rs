@@ -33,6 +33,18 @@ pub(crate) enum Which {
     AllAsItIs,
 }
 
+/// Where in that memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Where<'a> {
+    Everywhere,
+    /// Where there is something to look at again: in large objects, and in blocks of small ones with a
+    /// mark. Whatever is written to others stays dirty, as they stay unprotected; once they have a
+    /// mark, the next scan is about them, too.
+    Marked(&'a Marks),
+    /// There, and in blocks that were retired since the last scan.
+    MarkedOrNew(&'a Marks),
+}
+
 impl Watched {
     /// Leaves out what lies below an address.
     pub(crate) fn skip_until(&mut self, address: usize) {
@@ -99,6 +111,15 @@ pub(super) fn set_ages(range: PageRange, age: Age, metadata: &Metadata) {
     blocks_of(range, metadata).for_each(|block| metadata.set_age(block, age));
 }
 
+/// The part of `blocks` that has marked objects, if there are any blocks.
+pub(super) fn share(blocks: &[usize], marks: &Marks) -> Option<f64> {
+    let marked = |&&block: &&usize| {
+        marks.reached(block / BLOCKS_PER_CHUNK) >> (block % BLOCKS_PER_CHUNK) & 1 == 1
+    };
+    let count = blocks.iter().filter(marked).count();
+    (!blocks.is_empty()).then(|| count as f64 / blocks.len() as f64)
+}
+
 /// A mask of the lowest `count` bits.
 fn ones(count: usize) -> u32 {
     if count >= u32::BITS as usize { !0 } else { (1 << count) - 1 }
@@ -129,15 +150,12 @@ impl Pool {
         Ok(())
     }
 
-    /// The addresses of all watched memory that has been in use, as maximal ranges, and what of it
+    /// The addresses of watched memory that has been in use, as maximal ranges, and what of it
     /// is left out. What is not, counts as protected from now on, as `which` says.
-    ///
-    /// With `marks`, blocks of small objects without a mark are no part of it: there is nothing to look
-    /// at again, whatever was written there, and once there is, the next scan is about them, too.
     pub(crate) fn watched(
         &mut self,
         which: Which,
-        marks: Option<&Marks>,
+        place: Where<'_>,
         metadata: &Metadata,
     ) -> Watched {
         let mut watched = Watched::default();
@@ -153,10 +171,11 @@ impl Pool {
             if which == Which::AllButHot && chunk.heat.unprotected {
                 continue;
             }
-            let used = match (state, marks) {
-                (Use::Blocks(_), Some(marks)) => !chunk.zero & marks.reached(number),
-                _ => !chunk.zero,
-            };
+            let used = match (state, place) {
+                (Use::Blocks(_), Where::Marked(marks)) => marks.reached(number),
+                (Use::Blocks(_), Where::MarkedOrNew(marks)) => marks.reached(number) | chunk.new,
+                _ => !0,
+            } & !chunk.zero;
             let (quiet, owned) = (used & !owned, used & owned);
             let fresh = (quiet & !chunk.armed).count_ones() as usize;
             watched.unprotected += fresh * (BLOCK / page_size());
@@ -176,7 +195,9 @@ impl Pool {
         let (blocks, ranges) = self.retired;
         for &block in &self.young[blocks..] {
             metadata.set_age(block, Age::Young);
-            self.chunks.get_mut(block / BLOCKS_PER_CHUNK).owned = 0;
+            let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
+            chunk.owned = 0;
+            chunk.new |= 1 << (block % BLOCKS_PER_CHUNK);
         }
         for &range in &self.young_large[ranges..] {
             set_ages(range, Age::Young, metadata);
@@ -189,19 +210,20 @@ impl Pool {
         self.retired = (self.young.len(), self.young_large.len());
     }
 
-    /// Passes the pages of blocks without a marked object that were retired since this was called
-    /// last to `visit`. Nobody is marking.
+    /// Passes the pages of new blocks without a marked object to `visit`; they are not new any more.
+    /// Nobody is marking.
     ///
-    /// Without `marks` it passes those of all blocks that were retired, which is wrong.
-    pub(crate) fn unmarked_young(
+    /// Without `marks` it passes those of all young blocks, which is wrong.
+    pub(crate) fn unmarked_new(
         &mut self,
         marks: Option<&Bitmap>,
         metadata: &Metadata,
         mut visit: impl FnMut(PageRange),
     ) {
-        let new = if marks.is_some() { self.asked } else { 0 }..self.retired.0;
-        self.asked = self.retired.0;
-        for &block in &self.young[new] {
+        let from = if marks.is_some() { self.new.end } else { 0 };
+        self.new = self.new.end..self.retired.0;
+        for &block in &self.young[from..self.retired.0] {
+            self.chunks.get_mut(block / BLOCKS_PER_CHUNK).new &= !(1 << (block % BLOCKS_PER_CHUNK));
             let words = block * WORDS_PER_BLOCK..(block + 1) * WORDS_PER_BLOCK;
             if metadata.age(block) == Age::Young && marks.is_none_or(|marks| marks.is_clear(words))
             {
@@ -209,6 +231,12 @@ impl Pool {
                 visit(PageRange::new(start, start + BLOCK).expect("blocks are whole pages"));
             }
         }
+    }
+
+    /// The part of what was new at the last scan that has marked objects by now; `None` when nothing
+    /// was new.
+    pub(crate) fn survival(&self, marks: &Marks) -> Option<f64> {
+        share(&self.young[self.new.clone()], marks)
     }
 
     /// The blocks of small objects that are External.

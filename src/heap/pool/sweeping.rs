@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::arming::set_ages;
+use super::arming::{set_ages, share};
 use super::{Pool, watch};
 use crate::heap::chunks::{Use, Watch};
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK};
@@ -41,7 +41,8 @@ impl Pool {
     /// stopped and no block is owned.
     pub(crate) fn begin_sweep(&mut self, full: bool, metadata: &Metadata) {
         self.large_unswept = true;
-        (self.retired, self.asked) = ((0, 0), 0);
+        (self.retired, self.new) = ((0, 0), 0..0);
+        self.survival = share(&self.young, metadata.current_marks()).unwrap_or(self.survival);
         for block in std::mem::take(&mut self.young) {
             metadata.set_age(block, Age::Old);
             let (chunk, bit) = (block / BLOCKS_PER_CHUNK, 1 << (block % BLOCKS_PER_CHUNK));
@@ -50,6 +51,7 @@ impl Pool {
                 self.unlisted.push(chunk);
             }
             *unswept |= bit;
+            self.chunks.get_mut(chunk).new &= !bit;
         }
         for range in std::mem::take(&mut self.young_large) {
             set_ages(range, Age::Old, metadata);
@@ -57,6 +59,11 @@ impl Pool {
         if full {
             self.begin_full_sweep();
         }
+    }
+
+    /// The part of the young blocks that had something alive in the last collection.
+    pub(crate) fn last_survival(&self) -> f64 {
+        self.survival
     }
 
     fn begin_full_sweep(&mut self) {
