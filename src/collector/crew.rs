@@ -107,7 +107,8 @@ impl Crew {
     pub(super) fn await_job(&self, deadline: Instant) {
         let state = self.lock();
         let time = deadline.saturating_duration_since(Instant::now());
-        if !(state.assistance && state.job.is_some()) && !time.is_zero() {
+        let is_welcome = state.assistance && state.job.is_some();
+        if !is_welcome && !time.is_zero() {
             drop(self.welcome.wait_timeout(state, time).expect("no panic under the crew's lock"));
         }
     }

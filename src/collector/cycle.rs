@@ -100,6 +100,8 @@ pub(super) enum Outcome {
     },
     /// Nearly all that there was to do is new, and there is room: stops would not make it less.
     Growing,
+    /// It does not get quicker, but from now on whoever allocates is held up more.
+    Raised,
     /// Time was up before this address.
     ConsumedUntil(usize),
     /// Time was up before the last scan.
@@ -118,11 +120,14 @@ impl Phase {
                 Self::Remark { attempt: 0 }
             }
             (Self::Preclean { round, before }, Outcome::Precleaned { time, .. })
-                if time / 2 < before / 3 && round + 1 < ROUNDS =>
+                if gets_quicker(time, before) && round + 1 < ROUNDS =>
             {
                 Self::Preclean { round: round + 1, before: time }
             }
             (Self::Preclean { round, .. }, Outcome::Growing) if round + 1 < GROWING_ROUNDS => {
+                Self::Preclean { round: round + 1, before: Duration::MAX }
+            }
+            (Self::Preclean { round, .. }, Outcome::Raised) if round + 1 < ROUNDS => {
                 Self::Preclean { round: round + 1, before: Duration::MAX }
             }
             (Self::Preclean { .. }, _) => Self::Brake { attempt: 0, from: 0 },
@@ -139,6 +144,12 @@ impl Phase {
             (Self::Remark { .. } | Self::Finished, _) => Self::Finished,
         }
     }
+}
+
+/// Whether a round of precleaning took so much less time than the one before that the next one is worth
+/// its faults.
+fn gets_quicker(time: Duration, before: Duration) -> bool {
+    time / 2 < before / 3
 }
 
 /// One cycle in progress.
@@ -215,7 +226,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 }
                 self.trace();
             }
-            Phase::Preclean { .. } => {
+            Phase::Preclean { before, .. } => {
                 self.find_roots();
                 self.consume(Ledger::consume);
                 let tally = self.trace();
@@ -223,6 +234,9 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 if !quick && self.is_growing(tally) {
                     self.shared.pacer.raise();
                     return Outcome::Growing;
+                }
+                if !quick && !gets_quicker(self.trace_time, before) && self.shared.pacer.raise() {
+                    return Outcome::Raised;
                 }
                 return Outcome::Precleaned { time: self.trace_time, quick };
             }

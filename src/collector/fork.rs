@@ -256,7 +256,11 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
             locks.pool.discard_next_marks();
         }
         if shared.rules.holds(Rule::OweCutOff) {
-            shared.ledger.owe_all(locks.pool.watched(Which::AllAsItIs, Where::Everywhere, metadata));
+            shared.ledger.owe_all(locks.pool.watched(
+                Which::AllAsItIs,
+                Where::Everywhere,
+                metadata,
+            ));
         }
         if shared.rules.holds(Rule::ListCutOff) {
             locks.references.cut_off();

@@ -112,7 +112,8 @@ impl Ledger {
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Only where something is marked. Nothing may be owned.
     pub(super) fn peek(&self, memory: &Memory, marks: &Marks, rules: &Rules, help: Help<'_>) {
-        let watched = memory.pool().watched(Which::AllAsItIs, Where::Marked(marks), &memory.metadata);
+        let watched =
+            memory.pool().watched(Which::AllAsItIs, Where::Marked(marks), &memory.metadata);
         debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
         self.peek_these(watched, memory.tracker(), rules, help);
     }

@@ -126,16 +126,13 @@ impl Pacer {
         self.late.store(true, Relaxed);
     }
 
-    /// Whether room is so short that mutators help.
-    pub(super) fn is_taxing(&self) -> bool {
-        self.allocated.load(Relaxed) > self.taxed_from.load(Relaxed)
-    }
-
     /// Marking does not keep up with what the program makes: whoever takes a block helps to mark, twice
-    /// as long each time that this is said.
-    pub(super) fn raise(&self) {
-        let longer = (self.surcharge.load(Relaxed) * 2).max(FIRST_SURCHARGE.as_nanos() as u64);
-        self.surcharge.store(longer.min(LONGEST_TAX.as_nanos() as u64), Relaxed);
+    /// as long each time that this is said. False when that is as long as it may be.
+    pub(super) fn raise(&self) -> bool {
+        let (now, most) = (self.surcharge.load(Relaxed), LONGEST_TAX.as_nanos() as u64);
+        let longer = (now * 2).clamp(FIRST_SURCHARGE.as_nanos() as u64, most);
+        self.surcharge.store(longer, Relaxed);
+        now < most
     }
 
     /// Whether a cycle is going on.

@@ -53,7 +53,9 @@ pub(crate) struct World<T> {
     /// Signalled when a thread parks that was asked to, and when the last of those that waited runs
     /// again.
     parked: Condvar,
-    /// Signalled when the world is resumed.
+    /// Signalled when the world is resumed: to one thread, which wakes the next when it runs. Had they
+    /// all been woken at once, the scheduler would have put them on the processors that were idle before
+    /// the first one ran: two on one, and nobody on the collector's, until the next tick.
     resumed: Condvar,
 }
 
@@ -63,7 +65,9 @@ struct State<T> {
     stopped: bool,
     /// The thread that parked last, on request, and when.
     last: Option<(String, Instant)>,
-    /// Threads that wait for the end of the stop, and when the last one ran again.
+    /// Threads that are asleep until the end of the stop; those of them that are mutators, and when the
+    /// last of these ran again.
+    asleep: usize,
     waiting: usize,
     back: Option<Instant>,
 }
@@ -79,8 +83,14 @@ pub struct TimeToSafepoint {
 
 impl<T> World<T> {
     pub(crate) fn new() -> Self {
-        let state =
-            State { threads: Vec::new(), stopped: false, last: None, waiting: 0, back: None };
+        let state = State {
+            threads: Vec::new(),
+            stopped: false,
+            last: None,
+            asleep: 0,
+            waiting: 0,
+            back: None,
+        };
         Self { state: Mutex::new(state), parked: Condvar::new(), resumed: Condvar::new() }
     }
 
@@ -90,9 +100,18 @@ impl<T> World<T> {
 
     /// Waits until the world is not stopped.
     fn running(&self) -> MutexGuard<'_, State<T>> {
-        let mut state = self.lock();
+        self.sleep(self.lock())
+    }
+
+    /// Waits while the world is stopped, and then wakes the next one that does.
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
+        state.asleep += 1;
         while state.stopped {
             state = self.resumed.wait(state).expect("no panic under the world's lock");
+        }
+        state.asleep -= 1;
+        if state.asleep > 0 {
+            self.resumed.notify_one();
         }
         state
     }
@@ -137,9 +156,7 @@ impl<T> World<T> {
         while !running() {
             let mut state = self.lock();
             state.waiting += 1;
-            while state.stopped {
-                state = self.resumed.wait(state).expect("no panic under the world's lock");
-            }
+            state = self.sleep(state);
             state.waiting -= 1;
             if state.waiting == 0 {
                 state.back = Some(Instant::now());
@@ -198,7 +215,7 @@ impl<T> HeldWorld<'_, T> {
     /// `is_here` picks.
     pub(crate) fn keep_only(&mut self, is_here: impl Fn(&T) -> bool) {
         self.0.threads.retain(|thread| is_here(&thread.local));
-        self.0.waiting = 0;
+        (self.0.asleep, self.0.waiting) = (0, 0);
     }
 }
 
@@ -233,7 +250,7 @@ impl<T> Drop for Stopped<'_, T> {
         for thread in &self.threads {
             thread.word.fetch_and(!STOP, Ordering::AcqRel);
         }
-        self.world.resumed.notify_all();
+        self.world.resumed.notify_one();
     }
 }
 
