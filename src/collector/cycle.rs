@@ -106,7 +106,9 @@ pub(super) enum Outcome {
     ConsumedUntil(usize),
     /// Time was up before the last scan.
     LateBeforeScan,
-    /// Time was up after the last scan, which has found too much.
+    /// Time was up after the last scan, which has found too much: the program can run while it is traced.
+    MuchLeft,
+    /// Again, as often before.
     LateAfterScan,
 }
 
@@ -137,6 +139,9 @@ impl Phase {
             (Self::Brake { attempt, .. }, _) => Self::Remark { attempt: attempt + 1 },
             (Self::Remark { attempt }, Outcome::LateBeforeScan) => {
                 Self::Remark { attempt: attempt + 1 }
+            }
+            (Self::Remark { .. }, Outcome::MuchLeft) => {
+                Self::Preclean { round: 0, before: Duration::MAX }
             }
             (Self::Remark { attempt }, Outcome::LateAfterScan) => {
                 Self::Brake { attempt: attempt + 1, from: 0 }
@@ -364,6 +369,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
             self.late += 1;
+            if self.late <= PATIENCE {
+                shared.pacer.raise();
+                return Outcome::MuchLeft;
+            }
             return Outcome::LateAfterScan;
         }
         self.finish(stop);
