@@ -106,7 +106,7 @@ pub(super) enum Outcome {
     ConsumedUntil(usize),
     /// Time was up before the last scan.
     LateBeforeScan,
-    /// Time was up after the last scan, which has found too much: the program can run while it is traced.
+    /// Too much was left for a stop: the program can run while it is traced.
     MuchLeft,
     /// Again, as often before.
     LateAfterScan,
@@ -360,7 +360,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (mut stop, deadline) = self.begin_slice(attempt);
         if !self.look_at_owed(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
-            return Outcome::LateBeforeScan;
+            // After the brake the program hardly runs any more, so that this will end.
+            return if attempt == 0 { self.retreat() } else { Outcome::LateBeforeScan };
         }
         stop.laps.report.purpose = StopPurpose::Remark;
         self.last_scan(&mut stop);
@@ -368,15 +369,20 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let deadline = deadline.map(|_| Instant::now() + (target / 2).saturating_mul(longer));
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
-            self.late += 1;
-            if self.late <= PATIENCE {
-                shared.pacer.raise();
-                return Outcome::MuchLeft;
-            }
-            return Outcome::LateAfterScan;
+            return self.retreat();
         }
         self.finish(stop);
         Outcome::Done
+    }
+
+    /// Too much was left for a stop.
+    fn retreat(&mut self) -> Outcome {
+        self.late += 1;
+        if self.late > PATIENCE {
+            return Outcome::LateAfterScan;
+        }
+        self.shared.pacer.raise();
+        Outcome::MuchLeft
     }
 
     fn helpers_for(&self, work: Duration) -> usize {
@@ -492,6 +498,21 @@ mod tests {
             assert!(matches!(phase, Phase::Preclean { .. }));
         }
         assert_eq!(phase.next(Outcome::Growing), Phase::Brake { attempt: 0, from: 0 });
+    }
+
+    #[test]
+    fn whoever_allocates_is_held_up_before_everybody_is_stopped() {
+        let first = Phase::Preclean { round: 0, before: Duration::from_millis(100) };
+        let second = first.next(Outcome::Raised);
+        assert_eq!(second, Phase::Preclean { round: 1, before: Duration::MAX });
+        let last = Phase::Preclean { round: ROUNDS - 1, before: Duration::MAX };
+        assert_eq!(last.next(Outcome::Raised), Phase::Brake { attempt: 0, from: 0 });
+    }
+
+    #[test]
+    fn what_is_too_much_for_a_stop_is_traced_while_the_program_runs() {
+        let again = Phase::Remark { attempt: 0 }.next(Outcome::MuchLeft);
+        assert_eq!(again, Phase::Preclean { round: 0, before: Duration::MAX });
     }
 
     #[test]
