@@ -64,7 +64,7 @@ const GAP: Duration = Duration::from_micros(64);
 
 /// Last scans that may find too much. After each further one the stop may last twice as long: what
 /// it has to do may be more than writes of the program, such as a great many roots.
-const PATIENCE: u32 = 3;
+pub(super) const PATIENCE: u32 = 3;
 
 /// Work that is worth waking helpers for in a stop.
 const WORTH_HELP: Duration = Duration::from_micros(200);

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::geometry::{BLOCKS_PER_CHUNK, Geometry};
+use super::geometry::{BLOCK, BLOCKS_PER_CHUNK, Geometry};
 use super::metadata::Metadata;
-use super::pool::Heat;
+use super::pool::{Heat, runs};
 use crate::dirty::{TrackError, Tracker};
 use crate::os::memory::{self, Advice};
 use crate::os::{OsError, PageRange};
@@ -38,6 +38,8 @@ pub(crate) struct Chunk {
     pub(crate) state: Use,
     /// Blocks that are free (where the chunk has blocks), one bit each.
     pub(crate) free: u32,
+    /// Blocks that are free and have given their memory back, for what could not use it where it was.
+    pub(crate) purged: u32,
     /// Blocks whose memory is known to be zero.
     pub(crate) zero: u32,
     /// Blocks that may have protected pages.
@@ -56,6 +58,7 @@ impl Chunk {
     const UNCOMMITTED: Self = Self {
         state: Use::Uncommitted,
         free: 0,
+        purged: 0,
         zero: 0,
         armed: 0,
         owned: 0,
@@ -98,6 +101,8 @@ pub(crate) struct Chunks {
     idle: BTreeSet<usize>,
     committed: usize,
     peak: usize,
+    /// Blocks of committed chunks that have given their memory back.
+    purged: usize,
     huge_pages: bool,
 }
 
@@ -110,12 +115,14 @@ impl Chunks {
             idle: BTreeSet::new(),
             committed: 0,
             peak: 0,
+            purged: 0,
             huge_pages,
         }
     }
 
+    /// Chunks' worth of memory that is committed.
     pub(crate) fn committed(&self) -> usize {
-        self.committed
+        (self.committed * BLOCKS_PER_CHUNK - self.purged).div_ceil(BLOCKS_PER_CHUNK)
     }
 
     pub(crate) fn peak(&self) -> usize {
@@ -143,6 +150,7 @@ impl Chunks {
         state: Use,
         tracker: &Tracker,
     ) -> Result<Option<usize>, NoChunk> {
+        self.give_back_purged(tracker)?;
         let Some(chunk) = nearest(&self.idle, watch) else { return Ok(None) };
         self.set_watched(chunk, watch, tracker)?;
         self.idle.remove(&chunk);
@@ -159,6 +167,7 @@ impl Chunks {
         limit: usize,
         tracker: &Tracker,
     ) -> Result<usize, NoChunk> {
+        self.give_back_purged(tracker)?;
         let first = self.find_run(count, watch).ok_or(NoChunk::Fragmented(count))?;
         let run = first..first + count;
         let new = run.clone().filter(|chunk| self.uncommitted.contains(chunk)).count();
@@ -186,13 +195,58 @@ impl Chunks {
         limit: usize,
         tracker: &Tracker,
     ) -> Result<(), NoChunk> {
-        let excess = (self.committed + new).saturating_sub(limit);
+        let excess = (self.committed() + new).saturating_sub(limit);
         let spare = self.idle.iter().copied().filter(|chunk| !run.contains(chunk));
         let spare: Vec<_> = spare.take(excess).collect();
         if spare.len() < excess {
             return Err(NoChunk::Limit);
         }
         spare.into_iter().try_for_each(|chunk| self.decommit(chunk, tracker))
+    }
+
+    /// Blocks that would have to be given up for `count` more chunks, besides those that are idle.
+    pub(crate) fn shortfall(&self, count: usize, limit: usize) -> usize {
+        let wanted = (self.committed + count) * BLOCKS_PER_CHUNK;
+        wanted.saturating_sub(self.purged + (self.idle.len() + limit) * BLOCKS_PER_CHUNK)
+    }
+
+    /// Gives the memory of a chunk's free blocks back. Returns how many there were.
+    pub(crate) fn purge(&mut self, number: usize) -> Result<usize, NoChunk> {
+        let free = self.chunks[number].free;
+        for run in runs(free) {
+            let start = self.range(number).start() + run.start * BLOCK;
+            let range = PageRange::new(start, start + run.len() * BLOCK).expect("whole pages");
+            // SAFETY: no free block of the heap's own reservation has an object.
+            unsafe { memory::advise(range, Advice::Discard) }?;
+        }
+        let chunk = &mut self.chunks[number];
+        chunk.zero |= free;
+        chunk.purged |= free;
+        chunk.free = 0;
+        self.purged += free.count_ones() as usize;
+        Ok(free.count_ones() as usize)
+    }
+
+    /// Makes blocks of a chunk free again that had given their memory back, as far as `limit` allows.
+    /// Whether there are any.
+    pub(crate) fn regain(&mut self, number: usize, limit: usize) -> bool {
+        let spent = self.committed * BLOCKS_PER_CHUNK - self.purged;
+        let chunk = &mut self.chunks[number];
+        let room = (limit * BLOCKS_PER_CHUNK).saturating_sub(spent);
+        for _ in 0..room.min(chunk.purged.count_ones() as usize) {
+            let lowest = chunk.purged & chunk.purged.wrapping_neg();
+            chunk.purged &= !lowest;
+            chunk.free |= lowest;
+            self.purged -= 1;
+        }
+        chunk.free != 0
+    }
+
+    /// An idle chunk that lacks memory is none to use.
+    fn give_back_purged(&mut self, tracker: &Tracker) -> Result<(), NoChunk> {
+        let lacks = |chunk: &&usize| self.chunks[**chunk].purged != 0;
+        let lacking: Vec<_> = self.idle.iter().filter(lacks).copied().collect();
+        lacking.into_iter().try_for_each(|chunk| self.decommit(chunk, tracker))
     }
 
     /// Gives idle chunks back until at most `limit` are committed.
@@ -260,7 +314,7 @@ impl Chunks {
         self.idle.insert(chunk);
         self.chunks[chunk] = Chunk { state: Use::Idle(0), zero: ALL_BLOCKS, ..Chunk::UNCOMMITTED };
         self.committed += 1;
-        self.peak = self.peak.max(self.committed);
+        self.peak = self.peak.max(self.committed());
         Ok(())
     }
 
@@ -270,6 +324,8 @@ impl Chunks {
         unsafe { memory::decommit(self.range(chunk)) }?;
         self.idle.remove(&chunk);
         self.uncommitted.insert(chunk);
+        let purged = std::mem::take(&mut self.chunks[chunk].purged);
+        self.purged -= purged.count_ones() as usize;
         self.chunks[chunk].state = Use::Uncommitted;
         self.committed -= 1;
         Ok(())

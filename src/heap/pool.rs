@@ -18,13 +18,14 @@
 mod arming;
 mod heat;
 mod large_objects;
+mod purging;
 mod sweeping;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use arming::{Watched, Where, Which};
+pub(crate) use arming::{Watched, Where, Which, runs};
 pub(crate) use heat::Heat;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
@@ -94,6 +95,8 @@ pub(crate) struct Pool {
     /// chunks that have free ones.
     filling: [Option<usize>; 2],
     open: [BTreeSet<usize>; 2],
+    /// Chunks with blocks that have given their memory back.
+    purged: BTreeSet<usize>,
     partial: [Partial; Kind::COUNT],
     unswept: [Vec<usize>; Kind::COUNT],
     large_unswept: bool,
@@ -135,6 +138,7 @@ impl Pool {
             large: LargeSpace::default(),
             filling: [None; 2],
             open: Default::default(),
+            purged: BTreeSet::new(),
             partial: Default::default(),
             unswept: Default::default(),
             large_unswept: false,
@@ -191,7 +195,10 @@ impl Pool {
             return Ok(self.grant_free(block, kind, metadata));
         }
         let most = self.most(room);
-        match self.chunks.take_run(1, watch, Use::Blocks(watch), most, tracker) {
+        if let Some(block) = self.regain_block(watch, most) {
+            return Ok(self.grant_free(block, kind, metadata));
+        }
+        match self.take_chunks(1, watch, Use::Blocks(watch), most, tracker) {
             Ok(chunk) => {
                 self.filling[watch as usize] = Some(chunk);
                 let block = self.pop_block(watch).expect("the chunk is new");

@@ -119,6 +119,32 @@ fn empty_chunks_anywhere_make_room_for_a_run() {
     }
 }
 
+/// No chunk is empty, and there are free blocks in all of them.
+#[test]
+fn free_blocks_anywhere_make_room_for_a_run() {
+    const BLOCK: usize = 64 << 10;
+    for (garbage, wanted) in [(Kind::Leaf, Kind::Precise), (Kind::Precise, Kind::Leaf)] {
+        let heap = heap(options(32 << 20, Sizing::Fixed));
+        let mut mutator = heap.attach(StackScan::None).unwrap();
+        let (mut roots, _) = fill(&mut mutator, |mutator| mutator.allocate(garbage, 8192));
+        let mut index = 0;
+        roots.retain(|_| {
+            index += 1;
+            index % (4 * BLOCK / 8192) == 0
+        });
+        let large = mutator.allocate(wanted, 16 << 20).unwrap();
+        let large = mutator.root(large);
+        let error = mutator.allocate(wanted, 12 << 20).unwrap_err();
+        assert!(error.committed <= error.limit, "{error}");
+        // What gave its memory back can be used again.
+        drop(large);
+        let (more, _) = fill(&mut mutator, |mutator| mutator.allocate(garbage, 8192));
+        assert!(more.len() * 8192 > 18 << 20, "{} KiB", more.len() * 8);
+        drop((roots, more));
+        mutator.allocate(wanted, 28 << 20).unwrap();
+    }
+}
+
 #[test]
 fn holes_of_one_granule_are_room_for_objects_of_one() {
     let heap = heap(HeapOptions { verify: false, ..options(8 << 20, Sizing::Fixed) });

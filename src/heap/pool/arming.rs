@@ -92,7 +92,7 @@ fn bits(mut mask: u32) -> impl Iterator<Item = u32> {
 }
 
 /// The runs of bits that are set.
-fn runs(mask: u32) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn runs(mask: u32) -> impl Iterator<Item = Range<usize>> {
     let mut rest = u64::from(mask);
     std::iter::from_fn(move || {
         let start = rest.trailing_zeros();

@@ -59,7 +59,7 @@ impl Pool {
         tracker: &Tracker,
     ) -> Result<(), NoChunk> {
         let (count, most) = (pages.div_ceil(CHUNK), self.most(room));
-        let chunk = self.chunks.take_run(count, watch, Use::Large(watch), most, tracker)?;
+        let chunk = self.take_chunks(count, watch, Use::Large(watch), most, tracker)?;
         for block in chunk * BLOCKS_PER_CHUNK..(chunk + count) * BLOCKS_PER_CHUNK {
             metadata.set_content(block, Content::Large);
         }

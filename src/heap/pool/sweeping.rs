@@ -72,7 +72,8 @@ impl Pool {
         for (number, state) in chunks {
             self.stale_marks.push(number);
             let chunk = self.chunks.get_mut(number);
-            chunk.unswept = if matches!(state, Use::Blocks(_)) { !chunk.free } else { 0 };
+            chunk.unswept =
+                if matches!(state, Use::Blocks(_)) { !(chunk.free | chunk.purged) } else { 0 };
             if chunk.unswept != 0 {
                 self.unlisted.push(number);
             }
@@ -148,12 +149,13 @@ impl Pool {
         let number = block / BLOCKS_PER_CHUNK;
         let chunk = self.chunks.get_mut(number);
         chunk.free |= 1 << (block % BLOCKS_PER_CHUNK);
-        let empty = chunk.free == !0;
+        let empty = chunk.free | chunk.purged == !0;
         let filling = &mut self.filling[watch as usize];
         if empty {
             // Also the one that is being filled: it may be all that another use lacks.
             filling.take_if(|filling| *filling == number);
             self.open[watch as usize].remove(&number);
+            self.purged.remove(&number);
             self.chunks.release(number);
         } else if *filling != Some(number) {
             self.open[watch as usize].insert(number);
