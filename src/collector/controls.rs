@@ -113,8 +113,9 @@ fn keep_stops_busy_until_the_brake(program: &mut Program, progress: Progress) ->
     let last = PATIENCE as usize + 1;
     if progress.moment == Moment::Remarking && progress.remarks <= last {
         program.dirty_all_but_the_last();
+        // Nobody is held up who takes no memory.
+        let object = program.fresh();
         if progress.remarks == last {
-            let object = program.fresh();
             set(program.last, 1, object);
         }
     }

@@ -240,7 +240,12 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                     self.shared.pacer.raise();
                     return Outcome::Growing;
                 }
-                if !quick && !gets_quicker(self.trace_time, before) && self.shared.pacer.raise() {
+                let pacer = &self.shared.pacer;
+                if !quick
+                    && !gets_quicker(self.trace_time, before)
+                    && pacer.is_felt()
+                    && pacer.raise()
+                {
                     return Outcome::Raised;
                 }
                 return Outcome::Precleaned { time: self.trace_time, quick };
@@ -378,7 +383,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Too much was left for a stop.
     fn retreat(&mut self) -> Outcome {
         self.late += 1;
-        if self.late > PATIENCE {
+        if self.late > PATIENCE || !self.shared.pacer.is_felt() {
             return Outcome::LateAfterScan;
         }
         self.shared.pacer.raise();

@@ -44,6 +44,8 @@ pub(super) struct Pacer {
     at_begin: AtomicUsize,
     /// Whether mutators had to help or wait in this cycle.
     late: AtomicBool,
+    /// Bytes charged when it was asked last whether there is anybody to hold up.
+    asked_at: AtomicUsize,
     /// Nanoseconds of help for each block however much room there is, because marking does not keep up.
     surcharge: AtomicU64,
 }
@@ -91,6 +93,7 @@ impl Pacer {
             running: AtomicBool::new(false),
             at_begin: AtomicUsize::new(0),
             late: AtomicBool::new(false),
+            asked_at: AtomicUsize::new(0),
             surcharge: AtomicU64::new(0),
         };
         pacer.set(room);
@@ -124,6 +127,13 @@ impl Pacer {
     /// A mutator has to wait.
     pub(super) fn note_late(&self) {
         self.late.store(true, Relaxed);
+    }
+
+    /// Whether memory was taken in this cycle since this was asked last: a program that only writes
+    /// cannot be held up where it takes blocks.
+    pub(super) fn is_felt(&self) -> bool {
+        let allocated = self.allocated.load(Relaxed);
+        self.asked_at.swap(allocated, Relaxed) != allocated
     }
 
     /// Marking does not keep up with what the program makes: whoever takes a block helps to mark, twice
@@ -166,7 +176,9 @@ impl Pacer {
 
     /// A cycle begins now.
     pub(super) fn cycle_begins(&self) {
-        self.at_begin.store(self.allocated.load(Relaxed), Relaxed);
+        let allocated = self.allocated.load(Relaxed);
+        self.at_begin.store(allocated, Relaxed);
+        self.asked_at.store(allocated, Relaxed);
         self.running.store(true, Relaxed);
     }
 
