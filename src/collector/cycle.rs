@@ -100,8 +100,8 @@ pub(super) enum Outcome {
     },
     /// Nearly all that there was to do is new, and there is room: stops would not make it less.
     Growing,
-    /// It does not get quicker, but from now on whoever allocates is held up more.
-    Raised,
+    /// It does not get quicker, but from now on whoever allocates is held up.
+    Pressed,
     /// Time was up before this address.
     ConsumedUntil(usize),
     /// Time was up before the last scan.
@@ -129,7 +129,7 @@ impl Phase {
             (Self::Preclean { round, .. }, Outcome::Growing) if round + 1 < GROWING_ROUNDS => {
                 Self::Preclean { round: round + 1, before: Duration::MAX }
             }
-            (Self::Preclean { round, .. }, Outcome::Raised) if round + 1 < ROUNDS => {
+            (Self::Preclean { round, .. }, Outcome::Pressed) if round + 1 < ROUNDS => {
                 Self::Preclean { round: round + 1, before: Duration::MAX }
             }
             (Self::Preclean { .. }, _) => Self::Brake { attempt: 0, from: 0 },
@@ -237,16 +237,16 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 let tally = self.trace();
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
                 if !quick && self.is_growing(tally) {
-                    self.shared.pacer.raise();
+                    self.shared.pacer.press();
                     return Outcome::Growing;
                 }
                 let pacer = &self.shared.pacer;
                 if !quick
                     && !gets_quicker(self.trace_time, before)
                     && pacer.is_felt()
-                    && pacer.raise()
+                    && pacer.press()
                 {
-                    return Outcome::Raised;
+                    return Outcome::Pressed;
                 }
                 return Outcome::Precleaned { time: self.trace_time, quick };
             }
@@ -386,7 +386,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         if self.late > PATIENCE || !self.shared.pacer.is_felt() {
             return Outcome::LateAfterScan;
         }
-        self.shared.pacer.raise();
+        self.shared.pacer.press();
         Outcome::MuchLeft
     }
 
@@ -508,10 +508,10 @@ mod tests {
     #[test]
     fn whoever_allocates_is_held_up_before_everybody_is_stopped() {
         let first = Phase::Preclean { round: 0, before: Duration::from_millis(100) };
-        let second = first.next(Outcome::Raised);
+        let second = first.next(Outcome::Pressed);
         assert_eq!(second, Phase::Preclean { round: 1, before: Duration::MAX });
         let last = Phase::Preclean { round: ROUNDS - 1, before: Duration::MAX };
-        assert_eq!(last.next(Outcome::Raised), Phase::Brake { attempt: 0, from: 0 });
+        assert_eq!(last.next(Outcome::Pressed), Phase::Brake { attempt: 0, from: 0 });
     }
 
     #[test]

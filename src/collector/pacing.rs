@@ -7,14 +7,10 @@
 
 use std::time::Duration;
 
-use crate::sync::process::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// The longest that a mutator helps for one block.
 const LONGEST_TAX: Duration = Duration::from_micros(500);
-
-/// How long a mutator helps for a block at first, when marking does not keep up: as long as marking all
-/// of it may take.
-const FIRST_SURCHARGE: Duration = Duration::from_micros(120);
 
 /// Bytes that more are allowed for at first, after a cycle that was late.
 const FIRST_GUESS: usize = 16 << 20;
@@ -46,8 +42,8 @@ pub(super) struct Pacer {
     late: AtomicBool,
     /// Bytes charged when it was asked last whether there is anybody to hold up.
     asked_at: AtomicUsize,
-    /// Nanoseconds of help for each block however much room there is, because marking does not keep up.
-    surcharge: AtomicU64,
+    /// Whether everybody helps as long as may be for each block, however much room there is.
+    pressing: AtomicBool,
 }
 
 /// What room there is for a program between two cycles.
@@ -94,7 +90,7 @@ impl Pacer {
             at_begin: AtomicUsize::new(0),
             late: AtomicBool::new(false),
             asked_at: AtomicUsize::new(0),
-            surcharge: AtomicU64::new(0),
+            pressing: AtomicBool::new(false),
         };
         pacer.set(room);
         pacer
@@ -121,7 +117,7 @@ impl Pacer {
     /// In a forked child: a cycle that was going on is not.
     pub(super) fn cut_off(&self) {
         self.running.store(false, Relaxed);
-        self.surcharge.store(0, Relaxed);
+        self.pressing.store(false, Relaxed);
     }
 
     /// A mutator has to wait.
@@ -136,13 +132,10 @@ impl Pacer {
         self.asked_at.swap(allocated, Relaxed) != allocated
     }
 
-    /// Marking does not keep up with what the program makes: whoever takes a block helps to mark, twice
-    /// as long each time that this is said. False when that is as long as it may be.
-    pub(super) fn raise(&self) -> bool {
-        let (now, most) = (self.surcharge.load(Relaxed), LONGEST_TAX.as_nanos() as u64);
-        let longer = (now * 2).clamp(FIRST_SURCHARGE.as_nanos() as u64, most);
-        self.surcharge.store(longer, Relaxed);
-        now < most
+    /// Marking does not keep up with the program: until the end of the cycle whoever takes a block helps
+    /// to mark, as long as may be. Whether that is new.
+    pub(super) fn press(&self) -> bool {
+        !self.pressing.swap(true, Relaxed)
     }
 
     /// Whether a cycle is going on.
@@ -153,13 +146,14 @@ impl Pacer {
     /// Help grows from nothing to its most, at three quarters of the way to the wall.
     fn tax(&self, allocated: usize) -> Charge {
         let (from, wall) = (self.taxed_from.load(Relaxed), self.wall.load(Relaxed));
-        let surcharge = Duration::from_nanos(self.surcharge.load(Relaxed));
+        let pressing = self.pressing.load(Relaxed);
         if allocated <= from {
-            return if surcharge.is_zero() { Charge::GoOn } else { Charge::Assist(surcharge) };
+            return if pressing { Charge::Assist(LONGEST_TAX) } else { Charge::GoOn };
         }
         self.late.store(true, Relaxed);
         let part = (allocated - from) as f64 / ((wall.saturating_sub(from) / 4 * 3).max(1)) as f64;
-        Charge::Assist(LONGEST_TAX.mul_f64(part.min(1.0)).max(surcharge))
+        let part = if pressing { 1.0 } else { part.min(1.0) };
+        Charge::Assist(LONGEST_TAX.mul_f64(part))
     }
 
     /// Sets when the next cycle is to begin: with half as much again to spare as it is likely to need.
@@ -185,7 +179,7 @@ impl Pacer {
     /// A cycle ends now.
     pub(super) fn cycle_ends(&self) -> Allocated {
         self.running.store(false, Relaxed);
-        self.surcharge.store(0, Relaxed);
+        self.pressing.store(false, Relaxed);
         let total = self.allocated.swap(0, Relaxed);
         let late = self.late.swap(false, Relaxed);
         Allocated { total, during: total - self.at_begin.load(Relaxed), late }
@@ -236,6 +230,23 @@ mod tests {
         let late = Allocated { late: true, ..in_time };
         assert_eq!(late.next(80), 150 + FIRST_GUESS);
         assert_eq!(late.next(300), 200);
+    }
+
+    #[test]
+    fn where_marking_does_not_keep_up_there_is_help_however_much_room() {
+        let pacer = pacer(100, 1000, 0);
+        pacer.charge(100);
+        pacer.cycle_begins();
+        assert_eq!(pacer.charge(10), Charge::GoOn);
+        assert!(pacer.is_felt() && !pacer.is_felt());
+        assert!(pacer.press() && !pacer.press());
+        assert_eq!(pacer.charge(10), Charge::Assist(LONGEST_TAX));
+        pacer.charge(300);
+        assert_eq!(pacer.charge(10), Charge::Assist(LONGEST_TAX));
+        pacer.cycle_ends();
+        pacer.charge(100);
+        pacer.cycle_begins();
+        assert_eq!(pacer.charge(10), Charge::GoOn);
     }
 
     #[test]
