@@ -11,7 +11,6 @@ use crate::heap::Content;
 use crate::heap::geometry::{BLOCK, GRANULE};
 use crate::object::{Kind, ObjectModel};
 use crate::os::PageRange;
-use crate::sync::process::atomic::{Ordering, fence};
 
 /// Cache lines of the next page that are asked for; the processor follows from there.
 const AHEAD: usize = 8;
@@ -73,8 +72,6 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
             && let Some(address) =
                 marking.memory.metadata.spanning_into(pages.start(), marking.marks)
         {
-            // Another marker may have marked it just now, and knows that it is initialised.
-            fence(Ordering::Acquire);
             self.trace_small_of(kind, address);
             objects += 1;
         }
@@ -91,7 +88,7 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         let objects = marking.memory.large_objects_in(pages);
         for object in objects {
             let granule = marking.memory.metadata.geometry.granule(object.start);
-            if !object.kind.has_slots() || !marking.marks.get(granule) {
+            if !object.kind.has_slots() || !marking.marks.finds(granule) {
                 continue;
             }
             if object.start < pages.start() && !marking.rules.holds(Rule::LookInFull) {

@@ -9,9 +9,9 @@ use crate::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 ///
 /// # Threads
 /// The words are atomic: who may write which word when is the business of the bitmap's owner. Who finds
-/// an object by its bit ([`for_each_set`](Self::for_each_set)) sees what was seen of the object by who set it
-/// ([`set_shared`](Self::set_shared)): a marker that looks at a dirty page traces what another has just
-/// marked there. The other accesses are relaxed.
+/// an object by its bit ([`for_each_set`](Self::for_each_set), [`finds`](Self::finds)) sees what was seen
+/// of the object by who set it ([`set_shared`](Self::set_shared)): a marker that looks at a dirty page
+/// traces what another has just marked there. The other accesses are relaxed.
 #[derive(Debug)]
 pub(crate) struct Bitmap {
     words: Words,
@@ -32,6 +32,11 @@ impl Bitmap {
     #[inline]
     pub(crate) fn get(&self, bit: usize) -> bool {
         self.words[bit / 64].load(Relaxed) >> (bit % 64) & 1 == 1
+    }
+
+    /// As [`get`](Self::get), for who goes on to look at the object.
+    pub(crate) fn finds(&self, bit: usize) -> bool {
+        self.words[bit / 64].load(Acquire) >> (bit % 64) & 1 == 1
     }
 
     /// Sets a bit in a word that only the calling thread writes at this time.

@@ -72,3 +72,7 @@ impl Deref for Marks {
         &self.bits
     }
 }
+
+#[cfg(all(test, loom))]
+#[path = "marks/loom_tests.rs"]
+mod loom_tests;

@@ -161,13 +161,15 @@ impl Metadata {
     }
 
     /// The small object out of `marks` that begins before `address`, which is inside the heap, in the
-    /// same block, and reaches to it or beyond.
+    /// same block, and reaches to it or beyond. The caller sees what was seen of it by who marked it.
     pub(crate) fn spanning_into(&self, address: usize, marks: &Bitmap) -> Option<usize> {
         let granule = self.geometry.granule(address);
         let block_start = granule - granule % GRANULES_PER_BLOCK;
         // It begins at most its size before.
         let nearest = granule.saturating_sub(LARGEST_SMALL / GRANULE).max(block_start);
         let start = marks.last_set(nearest, granule.checked_sub(1).filter(|&g| g >= nearest)?)?;
+        // Another marker may have marked it just now, and knows where it ends.
+        fence(Ordering::Acquire);
         let start = self.geometry.granule_address(start);
         (start + self.small_size(start) > address).then_some(start)
     }
