@@ -96,3 +96,75 @@ fn options_after_the_program_belong_to_it() {
     let output = program("--no-such-option", text, &[]);
     assert!(stderr(&output).contains("unexpected argument"), "{}", stderr(&output));
 }
+
+/// A thread that is terminated has ended when `thread-terminate!` returns, whatever it was doing:
+/// its cell does not change any more.
+#[test]
+fn thread_terminate_waits_until_the_thread_has_ended() {
+    let text = "
+        (define (check body)
+          (let* ((count (vector 0)) (t (thread-start! (make-thread (lambda () (body count))))))
+            (let wait () (if (= 0 (vector-ref count 0)) (begin (thread-yield!) (wait))))
+            (thread-terminate! t)
+            (let ((then (vector-ref count 0)))
+              (do ((i 0 (+ i 1))) ((= i 1000)) (thread-yield!))
+              (list (= then (vector-ref count 0))
+                    (guard (e ((terminated-thread-exception? e) 'terminated)) (thread-join! t 0))))))
+        (define (add! v) (vector-set! v 0 (+ 1 (vector-ref v 0))))
+        (define results
+          (list (check (lambda (v) (let loop () (add! v) (loop))))
+                (check (lambda (v) (add! v) (thread-sleep! 100000)))
+                (check (lambda (v) (let loop () (add! v) (make-list 100 v) (loop))))
+                (check (lambda (v) (add! v) (let ((m (make-mutex))) (mutex-lock! m) (mutex-lock! m))))))
+        (write results)
+        (newline)
+        ; One that was never started, one that has ended, and two that terminate each other.
+        (define never (make-thread (lambda () 1)))
+        (thread-terminate! never)
+        (define ended (thread-start! (make-thread (lambda () 5))))
+        (thread-join! ended)
+        (thread-terminate! ended)
+        (write (list (guard (e ((terminated-thread-exception? e) 'never)) (thread-join! never)) (thread-join! ended)))
+        (define a #f)
+        (define b #f)
+        (define (end-other other) (lambda () (let wait () (if (other) (thread-terminate! (other)) (wait)))))
+        (set! a (make-thread (end-other (lambda () b))))
+        (set! b (thread-start! (make-thread (end-other (lambda () a)))))
+        (guard (e (#t #f)) (thread-start! a))
+        (define (join t) (guard (e ((terminated-thread-exception? e) 'terminated)) (thread-join! t) 'ended))
+        (write (if (memq 'terminated (list (join a) (join b))) 'one-at-least))";
+    let expected =
+        "((#t terminated) (#t terminated) (#t terminated) (#t terminated))\n(never 5)one-at-least";
+    prints(text, expected);
+}
+
+#[test]
+fn mutexes_of_threads_that_have_ended_are_abandoned() {
+    let text = "
+        (define m (make-mutex))
+        (define n (make-mutex))
+        (define o (make-mutex))
+        (define (try m . options)
+          (guard (e ((abandoned-mutex-exception? e) 'was-abandoned)) (apply mutex-lock! m options)))
+        (define t (thread-start!
+                   (make-thread (lambda () (mutex-lock! m) (mutex-lock! o) (mutex-lock! n) (mutex-unlock! o) 'done))))
+        (write (list (thread-join! t) (mutex-state m) (mutex-state n) (mutex-state o)))
+        (write (list (try m) (eq? (mutex-state m) (current-thread)) (mutex-unlock! m) (mutex-state m) (try m)))
+        (newline)
+        ; A thread that waits for it is told; so is one that locks it for a thread that has ended.
+        (define locked (make-mutex))
+        (define holder
+          (thread-start! (make-thread (lambda () (mutex-lock! locked) (mutex-specific-set! locked #t) (thread-sleep! 100000)))))
+        (let wait () (if (not (eq? (mutex-specific locked) #t)) (begin (thread-yield!) (wait))))
+        (define waiter (thread-start! (make-thread (lambda () (try locked)))))
+        (thread-terminate! holder)
+        (write (list (thread-join! waiter) (mutex-state locked) (try o #f t) (mutex-state o) (try o) (try o 0)))
+        ; What is locked for nobody stays locked.
+        (define free (make-mutex))
+        (thread-join! (thread-start! (make-thread (lambda () (mutex-lock! free #f #f)))))
+        (write (list (mutex-state free) (try free 0)))
+        (write (guard (e (#t (error-object? e))) (mutex-lock! free 0 'nobody)))";
+    let expected = "(done abandoned abandoned not-abandoned)(was-abandoned #t #t not-abandoned #t)\n\
+        (was-abandoned abandoned #t abandoned was-abandoned #f)(not-owned #f)#t";
+    prints(text, expected);
+}
