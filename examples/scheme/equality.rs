@@ -1,10 +1,13 @@
 //! `eqv?`, `equal?`, and the hash functions that agree with them.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow::{Break, Continue};
+use std::ops::Range;
 
 use crate::object::Type;
 use crate::symbols::hash_of;
 use crate::value::{OBJECT, Value};
+use crate::vm::{Outcome, Vm};
 
 /// Whether two values are the same as far as `eqv?` can tell.
 #[inline]
@@ -29,77 +32,147 @@ const PLAIN_STEPS: usize = 1 << 20;
 /// How deep that goes on the native stack.
 const PLAIN_DEPTH: usize = 1000;
 
-/// Whether two values are the same as far as `equal?` can tell. Ends for values that contain
-/// themselves, too.
-pub(crate) fn equal(x: Value, y: Value) -> bool {
-    let mut steps = PLAIN_STEPS;
-    plainly_equal(x, y, &mut steps, PLAIN_DEPTH).unwrap_or_else(|| equal_as_graphs(x, y))
-}
-
-/// `None` when that would take too many steps, or go too deep.
-fn plainly_equal(mut x: Value, mut y: Value, steps: &mut usize, depth: usize) -> Option<bool> {
-    while x.is_pair() && y.is_pair() {
-        if x == y {
-            return Some(true);
-        }
-        *steps = steps.checked_sub(1)?;
-        let (a, b) = (x.car(), y.car());
-        if a != b && !plainly_equal(a, b, steps, depth.checked_sub(1)?)? {
-            return Some(false);
-        }
-        (x, y) = (x.cdr(), y.cdr());
-    }
-    if !(x.is(Type::Vector) && y.is(Type::Vector)) {
-        return Some(equal_atoms(x, y));
-    }
-    if x == y || x.length() != y.length() {
-        return Some(x == y);
-    }
-    for (&a, &b) in x.slots().iter().zip(y.slots()) {
-        *steps = steps.checked_sub(1)?;
-        if a != b && !plainly_equal(a, b, steps, depth.checked_sub(1)?)? {
-            return Some(false);
+impl Vm {
+    /// Whether two values are the same as far as `equal?` can tell. Ends for values that contain
+    /// themselves, too.
+    pub(crate) fn equal(&mut self, x: Value, y: Value) -> Outcome<bool> {
+        let mut steps = PLAIN_STEPS;
+        match self.plainly_equal(x, y, &mut steps, PLAIN_DEPTH) {
+            Some(result) => Ok(result),
+            None => self.equal_as_graphs(x, y),
         }
     }
-    Some(true)
-}
 
-fn equal_atoms(x: Value, y: Value) -> bool {
-    if x.tag() != OBJECT || y.tag() != OBJECT || x.object_type() != y.object_type() {
-        return eqv(x, y);
-    }
-    match x.object_type() {
-        Type::String => x.characters() == y.characters(),
-        Type::Bytevector => x.bytes() == y.bytes(),
-        _ => eqv(x, y),
-    }
-}
-
-/// Merges what must be equal into classes and compares each pair of classes once (Adams and Dybvig,
-/// "Efficient nondestructive equality checking for trees and graphs", 2008).
-fn equal_as_graphs(x: Value, y: Value) -> bool {
-    let mut classes = Classes::default();
-    let mut work = vec![(x.0, y.0)];
-    while let Some((x, y)) = work.pop() {
-        let (x, y) = (Value(x), Value(y));
-        let pairs = x.is_pair() && y.is_pair();
-        let vectors = x.is(Type::Vector) && y.is(Type::Vector);
-        if !(pairs || vectors) {
-            if !equal_atoms(x, y) {
-                return false;
+    /// `None` when that would take too many steps, or go too deep.
+    fn plainly_equal(
+        &mut self,
+        mut x: Value,
+        mut y: Value,
+        steps: &mut usize,
+        depth: usize,
+    ) -> Option<bool> {
+        while x.is_pair() && y.is_pair() {
+            if x == y {
+                return Some(true);
             }
-        } else if classes.merge(x.0, y.0) {
-            if pairs {
-                work.extend([(x.cdr().0, y.cdr().0), (x.car().0, y.car().0)]);
-            } else if x.length() == y.length() {
-                let slots = x.slots().iter().zip(y.slots());
-                work.extend(slots.rev().map(|(a, b)| (a.0, b.0)));
-            } else {
-                return false;
+            self.mutator.safepoint();
+            *steps = steps.checked_sub(1)?;
+            let (a, b) = (x.car(), y.car());
+            if a != b && !self.plainly_equal(a, b, steps, depth.checked_sub(1)?)? {
+                return Some(false);
+            }
+            (x, y) = (x.cdr(), y.cdr());
+        }
+        if !(x.is(Type::Vector) && y.is(Type::Vector)) {
+            return Some(self.equal_atoms(x, y));
+        }
+        if x == y || x.length() != y.length() {
+            return Some(x == y);
+        }
+        for index in 0..x.length() {
+            self.mutator.safepoint();
+            *steps = steps.checked_sub(1)?;
+            let (a, b) = (x.slot(index), y.slot(index));
+            if a != b && !self.plainly_equal(a, b, steps, depth.checked_sub(1)?)? {
+                return Some(false);
             }
         }
+        Some(true)
     }
-    true
+
+    fn equal_atoms(&mut self, x: Value, y: Value) -> bool {
+        if x.tag() != OBJECT || y.tag() != OBJECT || x.object_type() != y.object_type() {
+            return eqv(x, y);
+        }
+        let same: fn(Value, Value, Range<usize>) -> bool = match x.object_type() {
+            Type::String => |x, y, piece| x.characters()[piece.clone()] == y.characters()[piece],
+            Type::Bytevector => |x, y, piece| x.bytes()[piece.clone()] == y.bytes()[piece],
+            _ => return eqv(x, y),
+        };
+        let differ = |piece| if same(x, y, piece) { Continue(()) } else { Break(()) };
+        x.length() == y.length() && self.try_in_pieces(0..x.length(), differ).is_none()
+    }
+
+    /// Merges what must be equal into classes and compares each pair of classes once (Adams and
+    /// Dybvig, "Efficient nondestructive equality checking for trees and graphs", 2008).
+    ///
+    /// What is left to do is in the heap: vectors of two values, the index of their elements from
+    /// which on, and the next such vector.
+    fn equal_as_graphs(&mut self, x: Value, y: Value) -> Outcome<bool> {
+        let mut classes = Classes::default();
+        let result = self.compare_graphs(x, y, &mut classes);
+        // That many entries take long to give back, too.
+        self.aside(classes.0.len(), || drop(classes));
+        result
+    }
+
+    fn compare_graphs(&mut self, x: Value, y: Value, classes: &mut Classes) -> Outcome<bool> {
+        let mut work = Value::NIL;
+        let (mut x, mut y, mut index) = (x, y, 0);
+        loop {
+            if classes.0.len() == classes.0.capacity() {
+                let entries = classes.0.len();
+                self.aside(entries, || classes.0.reserve(entries.max(64)));
+            }
+            self.mutator.safepoint();
+            if x.is_pair() && y.is_pair() {
+                if classes.merge(x.0, y.0) {
+                    let (a, b) = (x.car(), y.car());
+                    if are_compound(a, b) {
+                        work =
+                            self.object_with(Type::Vector, &[x.cdr(), y.cdr(), Value::ZERO, work])?;
+                        (x, y) = (a, b);
+                        continue;
+                    } else if !self.equal_atoms(a, b) {
+                        return Ok(false);
+                    }
+                    (x, y) = (x.cdr(), y.cdr());
+                    continue;
+                }
+            } else if !are_compound(x, y) {
+                if !self.equal_atoms(x, y) {
+                    return Ok(false);
+                }
+            } else if index > 0 || classes.merge(x.0, y.0) {
+                let Some(next) = self.first_compound(x, y, index) else { return Ok(false) };
+                if next < x.length() {
+                    let rest = [x, y, Value::index(next + 1), work];
+                    work = self.object_with(Type::Vector, &rest)?;
+                    (x, y, index) = (x.slot(next), y.slot(next), 0);
+                    continue;
+                }
+            }
+            if work.is_nil() {
+                return Ok(true);
+            }
+            (x, y, index) = (work.slot(0), work.slot(1), work.slot(2).as_fixnum() as usize);
+            work = work.slot(3);
+        }
+    }
+
+    /// The first index from `start` on where two vectors have elements that are compound, or their
+    /// length; `None` if they differ before.
+    fn first_compound(&mut self, x: Value, y: Value, start: usize) -> Option<usize> {
+        if x.length() != y.length() {
+            return None;
+        }
+        for index in start..x.length() {
+            self.mutator.safepoint();
+            let (a, b) = (x.slot(index), y.slot(index));
+            if are_compound(a, b) {
+                return Some(index);
+            }
+            if !self.equal_atoms(a, b) {
+                return None;
+            }
+        }
+        Some(x.length())
+    }
+}
+
+/// Whether two values are both pairs, or both vectors.
+fn are_compound(x: Value, y: Value) -> bool {
+    x.is_pair() && y.is_pair() || x.is(Type::Vector) && y.is(Type::Vector)
 }
 
 /// Disjoint sets of objects, by address.
@@ -157,6 +230,19 @@ pub(crate) fn hash_equal(value: Value) -> usize {
     hash_within(value, &mut HASH_BUDGET.clone())
 }
 
+/// Of strings and bytevectors, how much at either end is looked at for a hash.
+const HASH_ENDS: usize = 2048;
+
+fn hash_ends(length: usize, at: impl Fn(usize) -> u32) -> usize {
+    let end = length.saturating_sub(HASH_ENDS).max(HASH_ENDS.min(length));
+    hash_of((0..HASH_ENDS.min(length)).chain(end..length).map(at)) ^ length
+}
+
+pub(crate) fn hash_characters(string: Value) -> usize {
+    let characters = string.characters();
+    hash_ends(characters.len(), |index| characters[index])
+}
+
 fn hash_within(mut value: Value, budget: &mut usize) -> usize {
     let mut hash = 17;
     while value.is_pair() && *budget > 0 {
@@ -168,10 +254,11 @@ fn hash_within(mut value: Value, budget: &mut usize) -> usize {
         return hash;
     }
     if value.is_string() {
-        return hash ^ hash_of(value.characters().iter().copied());
+        return hash ^ hash_characters(value);
     }
     if value.is(Type::Bytevector) {
-        return hash ^ hash_of(value.bytes().iter().copied().map(u32::from));
+        let bytes = value.bytes();
+        return hash ^ hash_ends(bytes.len(), |index| u32::from(bytes[index]));
     }
     if value.is(Type::Vector) {
         for &element in value.slots() {

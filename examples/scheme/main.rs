@@ -71,9 +71,6 @@ fn main() -> ExitCode {
 }
 
 fn interpret(options: &Options) -> ExitCode {
-    let mut arguments = Vec::new();
-    arguments.extend(options.file.as_ref().map(|file| file.to_string_lossy().into_owned()));
-    arguments.extend(options.arguments.iter().cloned());
     let timeline = match options.gc_timeline.clone().map(Timeline::create).transpose() {
         Ok(timeline) => timeline.map(Arc::new),
         Err(error) => {
@@ -82,7 +79,7 @@ fn interpret(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let process = Process::new(arguments, options.gc_stats, timeline.clone());
+    let process = Process::new(options.command_line(), options.gc_stats, timeline.clone());
     let shared = match Shared::new(options.heap(), process) {
         Ok(shared) => shared,
         Err(error) => {
@@ -125,7 +122,7 @@ fn work(vm: &mut Vm, options: &Options) -> Outcome<()> {
         }
         return Ok(());
     }
-    let Some(file) = options.file.as_deref() else { return repl::run(vm) };
+    let Some(file) = options.file() else { return repl::run(vm) };
     // (load file), so that the program's stack is the machine's and nothing is on the native one.
     let load = vm.builtin_value("load")?;
     let file = vm.string(&file.to_string_lossy())?;

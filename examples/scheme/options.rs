@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use strandline::dirty::{BackendKind, TrackerOptions, UnknownBackend};
@@ -22,13 +23,11 @@ pub(crate) struct Tracker(Option<BackendKind>);
 #[derive(Debug, Parser)]
 #[command(name = "scheme", max_term_width = 100)]
 pub(crate) struct Options {
-    /// The program; a prompt if there is none
-    pub(crate) file: Option<PathBuf>,
-    /// What the program finds in (command-line)
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
+    /// The program, a prompt if there is none; and what it finds in (command-line), options too
+    #[arg(value_names = ["FILE", "ARGUMENT"], num_args = 0.., trailing_var_arg = true)]
+    program: Vec<OsString>,
     /// Evaluate an expression and print its value
-    #[arg(short, long, value_name = "EXPRESSION", conflicts_with = "file")]
+    #[arg(short, long, value_name = "EXPRESSION", conflicts_with = "program")]
     pub(crate) eval: Option<String>,
     /// The most memory that the heap may have: bytes, or with k, m or g
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -83,6 +82,15 @@ fn size(text: &str) -> Result<usize, String> {
 }
 
 impl Options {
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.program.first().map(Path::new)
+    }
+
+    /// The program's command line: its name first.
+    pub(crate) fn command_line(&self) -> Vec<String> {
+        self.program.iter().map(|part| part.to_string_lossy().into_owned()).collect()
+    }
+
     /// The options of the heap.
     pub(crate) fn heap(&self) -> HeapOptions {
         let default = HeapOptions::default();

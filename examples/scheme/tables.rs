@@ -2,7 +2,7 @@
 //!
 //! A vector of lists of `(key . value)`. Threads that share one take care of that themselves.
 
-use crate::equality::{equal, eqv, hash_eq, hash_equal, hash_eqv};
+use crate::equality::{eqv, hash_eq, hash_equal, hash_eqv};
 use crate::object::{Type, elements};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
@@ -63,7 +63,7 @@ impl Vm {
             let found = match equivalence {
                 Equivalence::Eq => entry.car() == key,
                 Equivalence::Eqv => eqv(entry.car(), key),
-                Equivalence::Equal => equal(entry.car(), key),
+                Equivalence::Equal => self.equal(entry.car(), key)?,
             };
             if found {
                 return Ok(Some(entry));
@@ -106,6 +106,7 @@ impl Vm {
         let new = self.vector(old.length() * 2, Value::NIL)?;
         for index in 0..old.length() {
             let mut rest = old.slot(index);
+            self.mutator.safepoint();
             while rest.is_pair() {
                 let next = rest.cdr();
                 let place = equivalence.hash(rest.car().car()) & (new.length() - 1);
@@ -145,8 +146,10 @@ impl Vm {
     /// The entries as an association list that shares its pairs with the table.
     pub(crate) fn table_entries(&mut self, table: Value) -> Outcome {
         let mut list = Value::NIL;
-        for &bucket in table.slot(BUCKETS).slots() {
-            for entry in elements(bucket) {
+        let buckets = table.slot(BUCKETS);
+        for index in 0..buckets.length() {
+            self.mutator.safepoint();
+            for entry in elements(buckets.slot(index)) {
                 list = self.cons(entry, list)?;
             }
         }

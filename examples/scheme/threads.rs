@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::ErrorKind;
+use crate::object::Type;
+use crate::prims::abandon_mutexes;
 use crate::value::Value;
 use crate::vm::{Global, Machine, Outcome, Register, Shared, Vm};
 
@@ -21,9 +23,11 @@ pub(crate) const RESULT: usize = 4;
 pub(crate) const FAILED: usize = 5;
 /// Bindings of parameters that it begins with.
 const PARAMETERS: usize = 6;
+/// The first of the mutexes that it has locked, or `#f`; each knows the next.
+pub(crate) const MUTEXES: usize = 7;
 
 pub(crate) const NEW: Value = Value::fixnum(0);
-const RUNNING: Value = Value::fixnum(1);
+pub(crate) const RUNNING: Value = Value::fixnum(1);
 pub(crate) const DONE: Value = Value::fixnum(2);
 /// It was terminated before it had a machine that could be interrupted.
 pub(crate) const DOOMED: Value = Value::fixnum(3);
@@ -59,7 +63,26 @@ impl Threads {
     }
 }
 
+/// Whether a thread is the one that the program began with, which has no thunk.
+pub(crate) fn is_first(thread: Value) -> bool {
+    thread.slot(THUNK) == Value::FALSE
+}
+
+/// Puts down that a thread has ended, with the lock held.
+pub(crate) fn end(thread: Value, result: Value, failed: bool) {
+    thread.set_slot(RESULT, result);
+    thread.set_slot(FAILED, Value::boolean(failed));
+    abandon_mutexes(thread);
+    thread.set_slot(STATE, DONE);
+}
+
 impl Vm {
+    /// A new thread's object; it is not started by that.
+    pub(crate) fn thread_object(&mut self, thunk: Value, name: Value, state: Value) -> Outcome {
+        let no = Value::FALSE;
+        self.object_with(Type::Thread, &[thunk, name, no, state, no, no, Value::NIL, no])
+    }
+
     /// Starts a thread.
     pub(crate) fn start_thread(&mut self, thread: Value) -> Outcome<()> {
         let shared = Arc::clone(&self.shared);
@@ -93,9 +116,7 @@ impl Vm {
         let shared = Arc::clone(&self.shared);
         let mut machines = self.lock(&shared.threads.lock);
         machines.remove(&thread.address());
-        thread.set_slot(RESULT, result);
-        thread.set_slot(FAILED, Value::boolean(failed));
-        thread.set_slot(STATE, DONE);
+        end(thread, result, failed);
         let mut rest = shared.get(Global::Threads);
         if rest.is_pair() && rest.car() == thread {
             shared.set(Global::Threads, rest.cdr());

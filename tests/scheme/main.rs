@@ -4,4 +4,5 @@
 mod ceremony;
 mod conformance;
 mod interpreter;
+mod language;
 mod programs;

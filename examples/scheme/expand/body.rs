@@ -51,7 +51,7 @@ impl Expander<'_> {
                     continue;
                 }
                 Some(Form::DefineRecordType) => {
-                    let forms = self.record_definitions(form)?;
+                    let forms = self.record_definitions(form, inner)?;
                     rest = self.vm.append_two(forms, rest.cdr())?;
                     self.keep(rest)?;
                     continue;
@@ -77,6 +77,9 @@ impl Expander<'_> {
                 }
             }
             rest = rest.cdr();
+        }
+        if rest.is_nil() && items.last().is_some_and(|item| item.variable.is_some()) {
+            return Err(self.error("a body ends with an expression", forms.car()));
         }
         if items.is_empty() {
             return self.sequence(rest, inner);
@@ -124,11 +127,10 @@ impl Expander<'_> {
 
     fn definition(&mut self, form: Value, env: Value, items: &mut Vec<Item>) -> Outcome<()> {
         let (name, value, procedure) = self.definition_parts(form)?;
-        let known = elements(env.car().car()).find(|entry| entry.car() == name);
-        let variable = match known {
-            Some(entry) if entry.cdr().is_fixnum() => entry.cdr().as_fixnum() as usize,
-            _ => self.bind_variable(env, name)?,
-        };
+        let outer = self.position;
+        self.locate(form);
+        let variable = self.bind_variable(env, name)?;
+        self.position = outer;
         let procedure = procedure.then_some(name);
         items.push(Item { variable: Some(variable), form: value, procedure });
         Ok(())

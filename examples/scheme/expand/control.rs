@@ -59,7 +59,7 @@ impl Expander<'_> {
     }
 
     pub(super) fn cond(&mut self, form: Value, env: Value) -> Outcome<Node> {
-        self.check_form(form, 1, usize::MAX)?;
+        self.check_form(form, 2, usize::MAX)?;
         self.cond_clauses(form.cdr(), env)
     }
 

@@ -107,6 +107,12 @@ impl Expander<'_> {
 
     /// Binds an identifier in the innermost scope, to a variable or a macro.
     pub(super) fn bind(&mut self, env: Value, identifier: Value, what: Value) -> Outcome<()> {
+        if !super::is_identifier(identifier) {
+            return Err(self.error("only identifiers can be bound", identifier));
+        }
+        if elements(env.car().car()).any(|entry| entry.car() == identifier) {
+            return Err(self.error("bound twice in the same place", identifier));
+        }
         let entry = self.vm.cons(identifier, what)?;
         let rib = env.car();
         let entries = self.vm.cons(entry, rib.car())?;
@@ -116,12 +122,25 @@ impl Expander<'_> {
 
     /// Binds an identifier to a new variable.
     pub(super) fn bind_variable(&mut self, env: Value, identifier: Value) -> Outcome<usize> {
-        if !super::is_identifier(identifier) {
-            return Err(self.error("only identifiers can be bound", identifier));
-        }
         let variable = self.new_variable(identifier);
         self.bind(env, identifier, Value::index(variable))?;
         Ok(variable)
+    }
+
+    /// Refuses a list of identifiers, or an improper one, in which one is twice.
+    pub(super) fn check_distinct(&mut self, names: Value) -> Outcome<()> {
+        let mut rest = names;
+        while rest.is_pair() {
+            let (name, mut others) = (rest.car(), rest.cdr());
+            while others.is_pair() && others.car() != name {
+                others = others.cdr();
+            }
+            if others.is_pair() || others == name {
+                return Err(self.error("bound twice in the same place", name));
+            }
+            rest = rest.cdr();
+        }
+        Ok(())
     }
 
     /// The top level of a scope.

@@ -32,7 +32,7 @@ forms! {
     Cond "cond", Case "case", And "and", Or "or", When "when", Unless "unless", Else "else",
     Arrow "=>", Ellipsis "...", Underscore "_", SyntaxRules "syntax-rules",
     SyntaxError "syntax-error", Include "include", IncludeCi "include-ci",
-    CondExpand "cond-expand", NamedLambda "%named-lambda", Delay "delay",
+    CondExpand "cond-expand", NamedLambda "%named-lambda", Distinct "%distinct", Delay "delay",
     DelayForce "delay-force",
 }
 
@@ -64,6 +64,7 @@ impl Expander<'_> {
                 let clause = self.clause(form.cdr().cdr().car(), form.cdr().cdr().cdr(), env)?;
                 Ok(lambda(form.cdr().car(), vec![clause]))
             }
+            Form::Distinct => self.distinct(form, env),
             Form::CaseLambda => self.case_lambda(form, env),
             Form::Set => self.assignment(form, env),
             Form::If => {
@@ -130,6 +131,23 @@ impl Expander<'_> {
         }
         let body = self.body(body, inner)?;
         Ok(Clause { parameters: list, rest: has_rest, body })
+    }
+
+    /// `(%distinct (formals ...) expression)`: the expression, if no name is in the formals twice.
+    fn distinct(&mut self, form: Value, env: Value) -> Outcome<Node> {
+        let mut names = Value::NIL;
+        for formals in elements(form.cdr().car()) {
+            let mut rest = formals;
+            while rest.is_pair() {
+                names = self.vm.cons(rest.car(), names)?;
+                rest = rest.cdr();
+            }
+            if !rest.is_nil() {
+                names = self.vm.cons(rest, names)?;
+            }
+        }
+        self.check_distinct(names)?;
+        self.expression(form.cdr().cdr().car(), env)
     }
 
     fn case_lambda(&mut self, form: Value, env: Value) -> Outcome<Node> {

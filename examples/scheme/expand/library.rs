@@ -8,7 +8,6 @@ use super::Expander;
 use super::environment::ENVIRONMENT_TABLE;
 use super::forms::sequence_of;
 use crate::compile::ir::Node;
-use crate::equality::equal;
 use crate::object::{elements, list_length};
 use crate::value::Value;
 use crate::vm::{Global, Outcome, Vm};
@@ -20,7 +19,7 @@ impl Vm {
     /// The environment of exports of a library.
     pub(crate) fn find_library(&mut self, name: Value) -> Outcome<Option<Value>> {
         for entry in elements(self.shared.get(Global::Libraries)) {
-            if equal(entry.car(), name) {
+            if self.equal(entry.car(), name)? {
                 return Ok(Some(entry.cdr()));
             }
         }

@@ -6,8 +6,11 @@ use crate::value::Value;
 use crate::vm::Outcome;
 
 impl Expander<'_> {
-    /// The definitions that a `define-record-type` stands for.
-    pub(super) fn record_definitions(&mut self, form: Value) -> Outcome {
+    /// The definitions that a `define-record-type` stands for, after what makes the type.
+    ///
+    /// The procedures refer to the type by an identifier that nothing else has, so that they stay
+    /// what they are when another type gets its name.
+    pub(super) fn record_definitions(&mut self, form: Value, env: Value) -> Outcome {
         let length = self.check_form(form, 3, usize::MAX)?;
         let rest = form.cdr();
         let (name, constructor) = (rest.car(), rest.cdr().car());
@@ -26,16 +29,25 @@ impl Expander<'_> {
             names = self.vm.cons(field, names)?;
         }
         let names = self.vm.reverse(names)?;
+        let outer = self.position;
+        self.locate(form);
+        self.check_distinct(names)?;
+        self.position = outer;
         let mut definitions = Value::NIL;
-        let type_definition = self.record_type(type_name, names)?;
-        self.push(&mut definitions, type_definition)?;
-        if let Some(definition) = self.constructor(type_name, constructor, names, form)? {
+        let hidden = self.record_type(type_name, names, env, &mut definitions)?;
+        if let Some(definition) = self.constructor(hidden, constructor, names, form)? {
             self.push(&mut definitions, definition)?;
         }
         if is_identifier(predicate) {
-            let definition = self.procedure(predicate, "%record-is?", type_name, None, false)?;
+            let definition = self.procedure(predicate, "%record-is?", hidden, None, false)?;
             self.push(&mut definitions, definition)?;
         }
+        self.accessors(hidden, fields, &mut definitions)?;
+        let definitions = self.vm.reverse(definitions)?;
+        self.keep(definitions)
+    }
+
+    fn accessors(&mut self, ty: Value, fields: Value, definitions: &mut Value) -> Outcome<()> {
         for (index, field) in elements(fields).enumerate() {
             let parts = if field.is_pair() { list_length(field) } else { Some(1) };
             if !matches!(parts, Some(1..=3)) {
@@ -44,19 +56,16 @@ impl Expander<'_> {
             let index = Some(index + 1);
             if parts >= Some(2) {
                 let accessor = field.cdr().car();
-                let definition =
-                    self.procedure(accessor, "%record-ref", type_name, index, false)?;
-                self.push(&mut definitions, definition)?;
+                let definition = self.procedure(accessor, "%record-ref", ty, index, false)?;
+                self.push(definitions, definition)?;
             }
             if parts == Some(3) {
                 let modifier = field.cdr().cdr().car();
-                let definition =
-                    self.procedure(modifier, "%record-set!", type_name, index, true)?;
-                self.push(&mut definitions, definition)?;
+                let definition = self.procedure(modifier, "%record-set!", ty, index, true)?;
+                self.push(definitions, definition)?;
             }
         }
-        let definitions = self.vm.reverse(definitions)?;
-        self.keep(definitions)
+        Ok(())
     }
 
     fn push(&mut self, list: &mut Value, value: Value) -> Outcome<()> {
@@ -64,15 +73,35 @@ impl Expander<'_> {
         Ok(())
     }
 
-    /// `(define name (%record-type 'name '(field ...)))`
-    fn record_type(&mut self, name: Value, fields: Value) -> Outcome {
+    /// Adds `(define hidden (%record-type 'name '(field ...)))` and `(define name hidden)`. At the
+    /// top level the hidden variable is in an environment of its own, and is assigned.
+    fn record_type(
+        &mut self,
+        name: Value,
+        fields: Value,
+        env: Value,
+        definitions: &mut Value,
+    ) -> Outcome {
         let quote = self.builtin("quote")?;
         let name_datum = self.vm.list(&[quote, name])?;
         let fields_datum = self.vm.list(&[quote, fields])?;
         let maker = self.builtin("%record-type")?;
         let call = self.vm.list(&[maker, name_datum, fields_datum])?;
         let define = self.builtin("define")?;
-        self.vm.list(&[define, name, call])
+        let (hidden, definer) = if env.is_pair() {
+            (self.alias(name, env)?, define)
+        } else {
+            let symbol = self.strip(name)?;
+            let own = self.vm.environment(symbol)?;
+            self.vm.own_cell(symbol, own)?.set_slot(0, Value::FALSE);
+            (self.alias(symbol, own)?, self.builtin("set!")?)
+        };
+        self.keep(hidden)?;
+        for definition in [[definer, hidden, call], [define, name, hidden]] {
+            let definition = self.vm.list(&definition)?;
+            self.push(definitions, definition)?;
+        }
+        Ok(hidden)
     }
 
     /// `(define (name field ...) (%record type field ...))`

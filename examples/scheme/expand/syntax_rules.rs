@@ -1,7 +1,6 @@
 //! `syntax-rules`: matching and instantiation.
 
 use super::{Expander, is_identifier};
-use crate::equality::equal;
 use crate::expand::Form;
 use crate::object::{Type, elements, list_length};
 use crate::value::Value;
@@ -137,7 +136,7 @@ impl Matcher<'_, '_> {
             let form = self.expander.vm.vector_to_list(form)?;
             return self.matches(pattern, form);
         }
-        Ok(equal(pattern, form))
+        self.expander.vm.equal(pattern, form)
     }
 
     fn matches_identifier(&mut self, pattern: Value, form: Value) -> Outcome<bool> {

@@ -26,7 +26,7 @@ impl Expander<'_> {
             }
             Form::DefineValues => self.define_global_values(form, env),
             Form::DefineRecordType => {
-                let forms = self.record_definitions(form)?;
+                let forms = self.record_definitions(form, env)?;
                 let nodes: Outcome<Vec<_>> =
                     elements(forms).map(|form| self.toplevel(form, env)).collect();
                 Ok(sequence_of(nodes?))
@@ -67,6 +67,7 @@ impl Expander<'_> {
     fn define_global_values(&mut self, form: Value, env: Value) -> Outcome<Node> {
         self.check_form(form, 3, 3)?;
         let (formals, expression) = (form.cdr().car(), form.cdr().cdr().car());
+        self.check_distinct(formals)?;
         let (mut parameters, mut definitions) = (Vec::new(), Vec::new());
         let mut define = |this: &mut Self, name: Value| -> Outcome<()> {
             if !is_identifier(name) {
@@ -143,7 +144,8 @@ impl Expander<'_> {
                     }
                 }
                 Some(Form::DefineRecordType) => {
-                    for definition in elements(self.record_definitions(form)?) {
+                    // The first makes the type.
+                    for definition in elements(self.record_definitions(form, env)?).skip(1) {
                         let (name, ..) = self.definition_parts(definition)?;
                         self.declare_name(name, env)?;
                     }

@@ -182,7 +182,7 @@
 (define-syntax let-values
   (syntax-rules ()
     ((_ ((formals expression) ...) body ...)
-     (%let-values () ((formals expression) ...) body ...))))
+     (%distinct (formals ...) (%let-values () ((formals expression) ...) body ...)))))
 
 ; Evaluates all expressions, then binds all variables.
 (define-syntax %let-values

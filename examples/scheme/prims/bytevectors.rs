@@ -14,7 +14,7 @@ pub(super) const TABLE: &[Definition] = &[
             None => 0,
         };
         let bytevector = vm.leaf(Type::Bytevector, length, length)?;
-        bytevector.bytes_mut().fill(fill);
+        vm.in_pieces(0..length, |piece| bytevector.bytes_mut()[piece].fill(fill));
         Ok(bytevector)
     }),
     ("bytevector", 0, ANY, |vm, a| {
@@ -38,13 +38,13 @@ pub(super) const TABLE: &[Definition] = &[
     ("bytevector-copy", 1, 3, |vm, a| {
         let range = vm.range_of("bytevector-copy", Type::Bytevector, a, 1)?;
         let copy = vm.leaf(Type::Bytevector, range.len(), range.len())?;
-        copy.bytes_mut().copy_from_slice(&a[0].bytes()[range]);
+        vm.copy_elements(copy, 0, a[0], range);
         Ok(copy)
     }),
     ("bytevector-fill!", 2, 4, |vm, a| {
         let range = vm.range_of("bytevector-fill!", Type::Bytevector, a, 2)?;
         let fill = byte(vm, "bytevector-fill!", a[1])?;
-        a[0].bytes_mut()[range].fill(fill);
+        vm.in_pieces(range, |piece| a[0].bytes_mut()[piece].fill(fill));
         Ok(Value::UNSPECIFIED)
     }),
     ("bytevector-copy!", 3, 5, copy_to),
@@ -55,22 +55,22 @@ pub(super) const TABLE: &[Definition] = &[
         let length = a.iter().map(|part| part.length()).sum();
         let result = vm.leaf(Type::Bytevector, length, length)?;
         let mut at = 0;
-        for part in a {
-            result.bytes_mut()[at..at + part.length()].copy_from_slice(part.bytes());
+        for &part in a {
+            vm.copy_elements(result, at, part, 0..part.length());
             at += part.length();
         }
         Ok(result)
     }),
     ("utf8->string", 1, 3, |vm, a| {
         let range = vm.range_of("utf8->string", Type::Bytevector, a, 1)?;
-        let text = String::from_utf8_lossy(&a[0].bytes()[range]).into_owned();
+        let bytes = vm.bytes_of(a[0], range);
+        let text = vm.aside(bytes.len(), || String::from_utf8_lossy(&bytes).into_owned());
         vm.string(&text)
     }),
     ("string->utf8", 1, 3, |vm, a| {
         vm.expect("string->utf8", Type::String, a[0])?;
         let range = vm.range_in("string->utf8", a, 1, a[0].length())?;
-        let characters = a[0].characters()[range].iter();
-        let text: String = characters.filter_map(|&c| char::from_u32(c)).collect();
+        let text = vm.text_of(a[0], range);
         vm.bytevector(text.as_bytes())
     }),
 ];
@@ -90,10 +90,6 @@ fn copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
     if at > to.length() || range.len() > to.length() - at {
         return Err(vm.error("bytevector-copy!: the target is too short", &[a[1]]));
     }
-    if to == from {
-        to.bytes_mut().copy_within(range, at);
-    } else {
-        to.bytes_mut()[at..at + range.len()].copy_from_slice(&from.bytes()[range]);
-    }
+    vm.copy_elements(to, at, from, range);
     Ok(Value::UNSPECIFIED)
 }

@@ -1,8 +1,8 @@
 //! Pairs, lists and symbols.
 
 use super::{ANY, Definition, predicate};
-use crate::equality::{equal, eqv};
-use crate::object::{Type, elements, list_length};
+use crate::equality::eqv;
+use crate::object::{Type, elements};
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
 
@@ -42,12 +42,12 @@ pub(super) const TABLE: &[Definition] = &[
     ("set-cdr!", 2, 2, |vm, a| store(vm, "set-cdr!", a, Value::set_cdr)),
     ("null?", 1, 1, predicate!(Value::is_nil)),
     ("pair?", 1, 1, predicate!(Value::is_pair)),
-    ("list?", 1, 1, predicate!(|value| list_length(value).is_some())),
+    ("list?", 1, 1, |vm, a| Ok(Value::boolean(vm.length_of(a[0]).is_some()))),
     ("symbol?", 1, 1, predicate!(Value::is_symbol)),
     ("not", 1, 1, predicate!(|value| !value.is_true())),
     ("eq?", 2, 2, |_, a| Ok(Value::boolean(a[0] == a[1]))),
     ("eqv?", 2, 2, |_, a| Ok(Value::boolean(eqv(a[0], a[1])))),
-    ("equal?", 2, 2, |_, a| Ok(Value::boolean(equal(a[0], a[1])))),
+    ("equal?", 2, 2, |vm, a| vm.equal(a[0], a[1]).map(Value::boolean)),
     ("list", 0, ANY, |vm, a| vm.list(a)),
     ("cons*", 1, ANY, |vm, a| vm.list_with_tail(&a[..a.len() - 1], a[a.len() - 1])),
     ("make-list", 1, 2, make_list),
@@ -61,12 +61,12 @@ pub(super) const TABLE: &[Definition] = &[
     ("list-set!", 3, 3, list_set),
     ("list-copy", 1, 1, list_copy),
     ("last-pair", 1, 1, last_pair),
-    ("memq", 2, 2, |vm, a| member(vm, "memq", a, |x, y| x == y)),
-    ("memv", 2, 2, |vm, a| member(vm, "memv", a, eqv)),
-    ("%member", 2, 2, |vm, a| member(vm, "member", a, equal)),
-    ("assq", 2, 2, |vm, a| association(vm, "assq", a, |x, y| x == y)),
-    ("assv", 2, 2, |vm, a| association(vm, "assv", a, eqv)),
-    ("%assoc", 2, 2, |vm, a| association(vm, "assoc", a, equal)),
+    ("memq", 2, 2, |vm, a| member(vm, "memq", a, |_, x, y| Ok(x == y))),
+    ("memv", 2, 2, |vm, a| member(vm, "memv", a, |_, x, y| Ok(eqv(x, y)))),
+    ("%member", 2, 2, |vm, a| member(vm, "member", a, Vm::equal)),
+    ("assq", 2, 2, |vm, a| association(vm, "assq", a, |_, x, y| Ok(x == y))),
+    ("assv", 2, 2, |vm, a| association(vm, "assv", a, |_, x, y| Ok(eqv(x, y)))),
+    ("%assoc", 2, 2, |vm, a| association(vm, "assoc", a, Vm::equal)),
     ("symbol->string", 1, 1, |vm, a| {
         vm.expect("symbol->string", Type::Symbol, a[0])?;
         // A copy: the name must stay what it is.
@@ -145,10 +145,16 @@ impl Vm {
     }
 
     pub(crate) fn list_to_vector(&mut self, list: Value) -> Outcome {
-        let vector = self.vector(elements(list).count(), Value::ZERO)?;
-        for (index, element) in elements(list).enumerate() {
+        let mut length = 0;
+        self.each_element(list, |_, _, _| {
+            length += 1;
+            Ok(())
+        })?;
+        let vector = self.vector(length, Value::ZERO)?;
+        self.each_element(list, |_, index, element| {
             vector.set_slot(index, element);
-        }
+            Ok(())
+        })?;
         Ok(vector)
     }
 
@@ -157,7 +163,7 @@ impl Vm {
     }
 
     pub(crate) fn length_in(&mut self, who: &str, list: Value) -> Outcome<usize> {
-        list_length(list).ok_or_else(|| self.wrong_type(who, "list", list))
+        self.length_of(list).ok_or_else(|| self.wrong_type(who, "list", list))
     }
 }
 
@@ -193,6 +199,7 @@ fn tail_of(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome {
         if !rest.is_pair() {
             return Err(vm.error(&format!("{who}: the list is too short"), arguments));
         }
+        vm.mutator.safepoint();
         rest = rest.cdr();
     }
     Ok(rest)
@@ -222,6 +229,7 @@ fn list_set(vm: &mut Vm, arguments: &[Value]) -> Outcome {
 fn list_copy(vm: &mut Vm, arguments: &[Value]) -> Outcome {
     let mut tail = arguments[0];
     while tail.is_pair() {
+        vm.mutator.safepoint();
         tail = tail.cdr();
     }
     vm.append_two(arguments[0], tail)
@@ -233,17 +241,22 @@ fn last_pair(vm: &mut Vm, arguments: &[Value]) -> Outcome {
         return Err(vm.wrong_type("last-pair", "pair", rest));
     }
     while rest.cdr().is_pair() {
+        vm.mutator.safepoint();
         rest = rest.cdr();
     }
     Ok(rest)
 }
 
-type Same = fn(Value, Value) -> bool;
-
-fn member(vm: &mut Vm, who: &str, arguments: &[Value], same: Same) -> Outcome {
+fn member(
+    vm: &mut Vm,
+    who: &str,
+    arguments: &[Value],
+    same: impl Fn(&mut Vm, Value, Value) -> Outcome<bool>,
+) -> Outcome {
     let mut rest = arguments[1];
     while rest.is_pair() {
-        if same(arguments[0], rest.car()) {
+        vm.mutator.safepoint();
+        if same(vm, arguments[0], rest.car())? {
             return Ok(rest);
         }
         rest = rest.cdr();
@@ -251,14 +264,20 @@ fn member(vm: &mut Vm, who: &str, arguments: &[Value], same: Same) -> Outcome {
     if rest.is_nil() { Ok(Value::FALSE) } else { Err(vm.wrong_type(who, "list", arguments[1])) }
 }
 
-fn association(vm: &mut Vm, who: &str, arguments: &[Value], same: Same) -> Outcome {
+fn association(
+    vm: &mut Vm,
+    who: &str,
+    arguments: &[Value],
+    same: impl Fn(&mut Vm, Value, Value) -> Outcome<bool>,
+) -> Outcome {
     let mut rest = arguments[1];
     while rest.is_pair() {
+        vm.mutator.safepoint();
         let entry = rest.car();
         if !entry.is_pair() {
             return Err(vm.wrong_type(who, "pair", entry));
         }
-        if same(arguments[0], entry.car()) {
+        if same(vm, arguments[0], entry.car())? {
             return Ok(entry);
         }
         rest = rest.cdr();

@@ -5,6 +5,7 @@ mod characters;
 mod control;
 mod input;
 mod lists;
+mod mutexes;
 mod numbers;
 mod output;
 mod strings;
@@ -13,6 +14,8 @@ mod tables;
 mod threads;
 mod vectors;
 mod weak;
+
+pub(crate) use mutexes::abandon_mutexes;
 
 use crate::object::Type;
 use crate::value::Value;
@@ -57,6 +60,7 @@ impl Vm {
             control::TABLE,
             input::TABLE,
             lists::TABLE,
+            mutexes::TABLE,
             numbers::TABLE,
             output::TABLE,
             strings::TABLE,

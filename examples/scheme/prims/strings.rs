@@ -1,31 +1,34 @@
 //! Strings.
 
+use std::cmp::Ordering;
+use std::ops::ControlFlow::{Break, Continue};
+
 use super::characters::character;
 use super::{ANY, Definition, predicate};
-use crate::object::{Type, elements};
+use crate::object::Type;
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
 
 macro_rules! comparisons {
-    ($convert:expr, $($name:literal $operator:tt),*) => {
+    ($compare:expr, $($name:literal $test:ident),*) => {
         [$(($name, 1, ANY, (|vm, a| {
-            let convert: fn(Value) -> Vec<u32> = $convert;
+            let compare: fn(&mut Vm, Value, Value) -> Ordering = $compare;
             let mut result = true;
             for &string in a {
                 vm.expect($name, Type::String, string)?;
             }
             for pair in a.windows(2) {
-                result &= convert(pair[0]) $operator convert(pair[1]);
+                result &= compare(vm, pair[0], pair[1]).$test();
             }
             Ok(Value::boolean(result))
         }) as fn(&mut Vm, &[Value]) -> Outcome)),*]
     };
 }
 
-const COMPARISONS: [Definition; 5] = comparisons!(|string| string.characters().to_vec(),
-    "string=?" ==, "string<?" <, "string>?" >, "string<=?" <=, "string>=?" >=);
-const FOLDED: [Definition; 5] = comparisons!(folded,
-    "string-ci=?" ==, "string-ci<?" <, "string-ci>?" >, "string-ci<=?" <=, "string-ci>=?" >=);
+const COMPARISONS: [Definition; 5] = comparisons!(compare, "string=?" is_eq, "string<?" is_lt,
+    "string>?" is_gt, "string<=?" is_le, "string>=?" is_ge);
+const FOLDED: [Definition; 5] = comparisons!(compare_folded, "string-ci=?" is_eq,
+    "string-ci<?" is_lt, "string-ci>?" is_gt, "string-ci<=?" is_le, "string-ci>=?" is_ge);
 
 pub(super) const TABLE: &[Definition] = &[
     COMPARISONS[0],
@@ -46,7 +49,7 @@ pub(super) const TABLE: &[Definition] = &[
             None => ' ',
         };
         let string = vm.string_of(length)?;
-        string.characters_mut().fill(u32::from(fill));
+        vm.in_pieces(0..length, |piece| string.characters_mut()[piece].fill(u32::from(fill)));
         Ok(string)
     }),
     ("string", 0, ANY, |vm, a| {
@@ -86,15 +89,16 @@ pub(super) const TABLE: &[Definition] = &[
     ("list->string", 1, 1, |vm, a| {
         let length = vm.length_in("list->string", a[0])?;
         let string = vm.string_of(length)?;
-        for (index, c) in elements(a[0]).enumerate() {
+        vm.each_element(a[0], |vm, index, c| {
             string.characters_mut()[index] = u32::from(character(vm, "list->string", c)?);
-        }
+            Ok(())
+        })?;
         Ok(string)
     }),
     ("string-fill!", 2, 4, |vm, a| {
         let range = vm.range_of("string-fill!", Type::String, a, 2)?;
         let fill = character(vm, "string-fill!", a[1])?;
-        a[0].characters_mut()[range].fill(u32::from(fill));
+        vm.in_pieces(range, |piece| a[0].characters_mut()[piece].fill(u32::from(fill)));
         Ok(Value::UNSPECIFIED)
     }),
     ("string-copy!", 3, 5, copy_to),
@@ -113,14 +117,26 @@ pub(super) fn folded_text(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
-fn folded(string: Value) -> Vec<u32> {
-    folded_text(&string.text()).map(u32::from).collect()
+fn compare(vm: &mut Vm, x: Value, y: Value) -> Ordering {
+    let (x_length, y_length) = (x.length(), y.length());
+    let difference = vm.try_in_pieces(0..x_length.min(y_length), |piece| {
+        match x.characters()[piece.clone()].cmp(&y.characters()[piece]) {
+            Ordering::Equal => Continue(()),
+            order => Break(order),
+        }
+    });
+    difference.unwrap_or_else(|| x_length.cmp(&y_length))
+}
+
+fn compare_folded(vm: &mut Vm, x: Value, y: Value) -> Ordering {
+    let (x, y) = (vm.text_of(x, 0..x.length()), vm.text_of(y, 0..y.length()));
+    vm.aside(x.len().min(y.len()), || folded_text(&x).cmp(folded_text(&y)))
 }
 
 fn copy(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome {
     let range = vm.range_of(who, Type::String, arguments, 1)?;
     let result = vm.string_of(range.len())?;
-    result.characters_mut().copy_from_slice(&arguments[0].characters()[range]);
+    vm.copy_elements(result, 0, arguments[0], range);
     Ok(result)
 }
 
@@ -130,8 +146,8 @@ fn append(vm: &mut Vm, a: &[Value]) -> Outcome {
     }
     let result = vm.string_of(a.iter().map(|part| part.length()).sum())?;
     let mut at = 0;
-    for part in a {
-        result.characters_mut()[at..at + part.length()].copy_from_slice(part.characters());
+    for &part in a {
+        vm.copy_elements(result, at, part, 0..part.length());
         at += part.length();
     }
     Ok(result)
@@ -147,17 +163,14 @@ fn copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
     if at > to.length() || range.len() > to.length() - at {
         return Err(vm.error("string-copy!: the target is too short", &[a[1]]));
     }
-    if to == from {
-        to.characters_mut().copy_within(range, at);
-    } else {
-        to.characters_mut()[at..at + range.len()].copy_from_slice(&from.characters()[range]);
-    }
+    vm.copy_elements(to, at, from, range);
     Ok(Value::UNSPECIFIED)
 }
 
 fn convert(vm: &mut Vm, who: &str, arguments: &[Value], with: fn(&str) -> String) -> Outcome {
     vm.expect(who, Type::String, arguments[0])?;
-    let text = with(&arguments[0].text());
+    let text = vm.text_of(arguments[0], 0..arguments[0].length());
+    let text = vm.aside(text.len(), || with(&text));
     vm.string(&text)
 }
 
@@ -166,7 +179,14 @@ fn search(vm: &mut Vm, a: &[Value]) -> Outcome {
     vm.expect("string-search-forward", Type::String, a[0])?;
     vm.expect("string-search-forward", Type::String, a[1])?;
     let start = vm.index_in("string-search-forward", a[2])?;
-    let (pattern, text) = (a[0].characters(), a[1].characters());
-    let found = (start..=text.len()).find(|&at| text[at..].starts_with(pattern));
+    let (pattern, length) = (a[0], a[1].length());
+    let last = length.checked_sub(pattern.length()).map_or(0, |last| last + 1);
+    let found = vm.try_in_pieces(start.min(last)..last, |mut piece| {
+        let pattern = pattern.characters();
+        match piece.find(|&at| a[1].characters()[at..].starts_with(pattern)) {
+            Some(at) => Break(at),
+            None => Continue(()),
+        }
+    });
     Ok(found.map_or(Value::FALSE, Value::index))
 }

@@ -2,7 +2,7 @@
 
 use super::strings::folded_text;
 use super::{Definition, predicate};
-use crate::equality::{hash_eq, hash_equal, hash_eqv};
+use crate::equality::{hash_characters, hash_eq, hash_equal, hash_eqv};
 use crate::object::Type;
 use crate::symbols::hash_of;
 use crate::tables::{Equivalence, TABLE_EQUIVALENCE, TABLE_HASH, table_count};
@@ -53,12 +53,13 @@ pub(super) const TABLE: &[Definition] = &[
     ("hash-by-identity", 1, 2, |vm, a| bounded(vm, hash_eq(a[0]), a)),
     ("string-hash", 1, 2, |vm, a| {
         vm.expect("string-hash", Type::String, a[0])?;
-        bounded(vm, hash_of(a[0].characters().iter().copied()), a)
+        bounded(vm, hash_characters(a[0]), a)
     }),
     ("string-ci-hash", 1, 2, |vm, a| {
         vm.expect("string-ci-hash", Type::String, a[0])?;
-        let text = a[0].text();
-        bounded(vm, hash_of(folded_text(&text).map(u32::from)), a)
+        let text = vm.text_of(a[0], 0..a[0].length());
+        let hash = vm.aside(text.len(), || hash_of(folded_text(&text).map(u32::from)));
+        bounded(vm, hash, a)
     }),
 ];
 

@@ -1,17 +1,14 @@
-//! Threads, mutexes and condition variables: what the prelude makes SRFI 18 of.
+//! Threads and condition variables: what the prelude makes SRFI 18 of.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::mutexes::unlock;
 use super::{Definition, predicate};
 use crate::object::Type;
-use crate::threads::{DONE, DOOMED, FAILED, NEW, RESULT, STATE};
+use crate::threads::{DONE, DOOMED, FAILED, NEW, RESULT, RUNNING, STATE, end, is_first};
 use crate::value::Value;
 use crate::vm::{Outcome, Register, Vm};
-
-/// Slots of a mutex: name, specific, whether it is locked, by whom.
-const LOCKED: usize = 2;
-const OWNER: usize = 3;
 
 /// Slots of a condition variable: name, specific, how many wait, and how many of them may go on.
 const WAITING: usize = 2;
@@ -19,14 +16,12 @@ const SIGNALS: usize = 3;
 
 pub(super) const TABLE: &[Definition] = &[
     ("thread?", 1, 1, predicate!(|value| value.is(Type::Thread))),
-    ("mutex?", 1, 1, predicate!(|value| value.is(Type::Mutex))),
     ("condition-variable?", 1, 1, predicate!(|value| value.is(Type::ConditionVariable))),
     ("%make-thread", 2, 2, |vm, a| {
         if !a[0].is_closure() {
             return Err(vm.wrong_type("make-thread", "procedure made by lambda", a[0]));
         }
-        let empty = Value::FALSE;
-        vm.object_with(Type::Thread, &[a[0], a[1], empty, NEW, empty, empty, Value::NIL])
+        vm.thread_object(a[0], a[1], NEW)
     }),
     ("current-thread", 0, 0, current_thread),
     ("%name", 1, 1, |_, a| Ok(a[0].slot(name_slot(a[0])))),
@@ -57,37 +52,6 @@ pub(super) const TABLE: &[Definition] = &[
     }),
     ("%thread-failed?", 1, 1, |_, a| Ok(a[0].slot(FAILED))),
     ("%thread-result", 1, 1, |_, a| Ok(a[0].slot(RESULT))),
-    ("%make-mutex", 1, 1, |vm, a| {
-        vm.object_with(Type::Mutex, &[a[0], Value::FALSE, Value::FALSE, Value::FALSE])
-    }),
-    ("%mutex-locked?", 1, 1, |vm, a| {
-        vm.expect("mutex-state", Type::Mutex, a[0])?;
-        Ok(a[0].slot(LOCKED))
-    }),
-    ("%mutex-owner", 1, 1, |_, a| Ok(a[0].slot(OWNER))),
-    // (%mutex-lock! mutex seconds owner): whether it was in time
-    ("%mutex-lock!", 3, 3, |vm, a| {
-        vm.expect("mutex-lock!", Type::Mutex, a[0])?;
-        let (mutex, owner, deadline) = (a[0], a[2], deadline(vm, a[1])?);
-        let locked = vm.wait_until(deadline, |_| {
-            let free = mutex.slot(LOCKED) == Value::FALSE;
-            if free {
-                mutex.set_slot(LOCKED, Value::TRUE);
-                mutex.set_slot(OWNER, owner);
-            }
-            free
-        });
-        locked.map(Value::boolean)
-    }),
-    ("%mutex-unlock!", 1, 1, |vm, a| {
-        vm.expect("mutex-unlock!", Type::Mutex, a[0])?;
-        let shared = Arc::clone(&vm.shared);
-        let guard = vm.lock(&shared.threads.lock);
-        unlock(a[0]);
-        drop(guard);
-        shared.threads.notify();
-        Ok(Value::UNSPECIFIED)
-    }),
     // (%mutex-unlock-and-wait! mutex condition seconds): whether it was signalled in time
     ("%mutex-unlock-and-wait!", 3, 3, unlock_and_wait),
     ("%make-condition-variable", 1, 1, |vm, a| {
@@ -105,11 +69,8 @@ fn name_slot(value: Value) -> usize {
 fn current_thread(vm: &mut Vm, _: &[Value]) -> Outcome {
     if vm.machine.get(Register::Thread).is_nil() {
         // The first thread gets its object when somebody asks.
-        let empty = Value::FALSE;
         let name = vm.symbol("primordial")?;
-        let running = Value::fixnum(1);
-        let slots = [empty, name, empty, running, empty, empty, Value::NIL];
-        let thread = vm.object_with(Type::Thread, &slots)?;
+        let thread = vm.thread_object(Value::FALSE, name, RUNNING)?;
         vm.machine.set(Register::Thread, thread);
         // From now on others can terminate it.
         let (shared, machine) = (Arc::clone(&vm.shared), Arc::clone(&vm.machine));
@@ -119,17 +80,12 @@ fn current_thread(vm: &mut Vm, _: &[Value]) -> Outcome {
 }
 
 /// The time that is so many seconds away; `#f` is never.
-fn deadline(vm: &mut Vm, seconds: Value) -> Outcome<Option<Instant>> {
+pub(super) fn deadline(vm: &mut Vm, seconds: Value) -> Outcome<Option<Instant>> {
     if !seconds.is_true() {
         return Ok(None);
     }
     let seconds = vm.flonum_in("timeout", seconds)?.clamp(0.0, 1e9);
     Ok(Some(Instant::now() + Duration::from_secs_f64(seconds)))
-}
-
-fn unlock(mutex: Value) {
-    mutex.set_slot(LOCKED, Value::FALSE);
-    mutex.set_slot(OWNER, Value::FALSE);
 }
 
 fn unlock_and_wait(vm: &mut Vm, a: &[Value]) -> Outcome {
@@ -178,23 +134,24 @@ fn signal(vm: &mut Vm, condition: Value, count: i64) -> Outcome {
     Ok(Value::UNSPECIFIED)
 }
 
+/// Ends another thread, and waits until it has ended.
 fn terminate(vm: &mut Vm, a: &[Value]) -> Outcome {
     vm.expect("thread-terminate!", Type::Thread, a[0])?;
-    if a[0] == vm.machine.get(Register::Thread) {
+    let thread = a[0];
+    if thread == vm.machine.get(Register::Thread) {
         return Err(vm.interruption());
     }
     let shared = Arc::clone(&vm.shared);
     let machines = vm.lock(&shared.threads.lock);
-    match machines.get(&a[0].address()) {
+    match machines.get(&thread.address()) {
         Some(machine) => machine.interrupt(),
-        None if a[0].slot(STATE) == NEW => {
-            a[0].set_slot(STATE, DONE);
-            a[0].set_slot(FAILED, Value::TRUE);
-        }
-        None if a[0].slot(STATE) != DONE => a[0].set_slot(STATE, DOOMED),
+        None if thread.slot(STATE) == NEW => end(thread, Value::FALSE, true),
+        None if thread.slot(STATE) != DONE => thread.set_slot(STATE, DOOMED),
         None => {}
     }
     drop(machines);
     shared.threads.notify();
-    Ok(Value::UNSPECIFIED)
+    // The first thread ends with the process, or goes on at the prompt.
+    let first = is_first(thread);
+    vm.wait_until(None, |_| first || thread.slot(STATE) == DONE).map(|_| Value::UNSPECIFIED)
 }

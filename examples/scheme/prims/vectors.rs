@@ -1,5 +1,8 @@
 //! Vectors.
 
+use std::ops::ControlFlow::{Break, Continue};
+use std::ops::Range;
+
 use super::{ANY, Definition, predicate};
 use crate::object::Type;
 use crate::value::Value;
@@ -35,16 +38,16 @@ pub(super) const TABLE: &[Definition] = &[
     ("vector-fill!", 2, 4, |vm, a| {
         vm.expect("vector-fill!", Type::Vector, a[0])?;
         let range = vm.range_in("vector-fill!", a, 2, a[0].length())?;
-        range.for_each(|index| a[0].set_slot(index, a[1]));
+        vm.in_pieces(range, |piece| piece.for_each(|index| a[0].set_slot(index, a[1])));
         Ok(Value::UNSPECIFIED)
     }),
     ("vector-copy", 1, 3, |vm, a| {
         let range = vm.range_of("vector-copy", Type::Vector, a, 1)?;
-        vm.object_with(Type::Vector, &a[0].slots()[range])
+        copy(vm, a[0], range)
     }),
     ("subvector", 3, 3, |vm, a| {
         let range = vm.range_of("subvector", Type::Vector, a, 1)?;
-        vm.object_with(Type::Vector, &a[0].slots()[range])
+        copy(vm, a[0], range)
     }),
     ("vector-copy!", 3, 5, vector_copy_to),
     ("vector-append", 0, ANY, |vm, a| {
@@ -52,31 +55,48 @@ pub(super) const TABLE: &[Definition] = &[
             vm.expect("vector-append", Type::Vector, vector)?;
         }
         let result = vm.vector(a.iter().map(|vector| vector.length()).sum(), Value::ZERO)?;
-        let elements = a.iter().flat_map(|vector| vector.slots());
-        elements.enumerate().for_each(|(index, &element)| result.set_slot(index, element));
+        let mut at = 0;
+        for &vector in a {
+            vm.copy_elements(result, at, vector, 0..vector.length());
+            at += vector.length();
+        }
         Ok(result)
     }),
     ("vector->string", 1, 3, |vm, a| {
         let range = vm.range_of("vector->string", Type::Vector, a, 1)?;
         let string = vm.string_of(range.len())?;
-        for (target, &c) in string.characters_mut().iter_mut().zip(&a[0].slots()[range]) {
-            match c.as_character() {
-                Some(c) => *target = u32::from(c),
-                None => return Err(vm.wrong_type("vector->string", "character", c)),
-            }
-        }
-        Ok(string)
+        let start = range.start;
+        let wrong = vm.try_in_pieces(range, |mut piece| {
+            piece.try_for_each(|index| match a[0].slot(index).as_character() {
+                Some(c) => {
+                    string.characters_mut()[index - start] = u32::from(c);
+                    Continue(())
+                }
+                None => Break(a[0].slot(index)),
+            })
+        });
+        wrong.map_or(Ok(string), |c| Err(vm.wrong_type("vector->string", "character", c)))
     }),
     ("string->vector", 1, 3, |vm, a| {
         vm.expect("string->vector", Type::String, a[0])?;
         let range = vm.range_in("string->vector", a, 1, a[0].length())?;
         let vector = vm.vector(range.len(), Value::ZERO)?;
-        for (index, &c) in a[0].characters()[range].iter().enumerate() {
-            vector.set_slot(index, Value::character(char::from_u32(c).unwrap_or('\u{fffd}')));
-        }
+        let start = range.start;
+        vm.in_pieces(range, |piece| {
+            for index in piece {
+                let c = char::from_u32(a[0].characters()[index]).unwrap_or('\u{fffd}');
+                vector.set_slot(index - start, Value::character(c));
+            }
+        });
         Ok(vector)
     }),
 ];
+
+fn copy(vm: &mut Vm, vector: Value, range: Range<usize>) -> Outcome {
+    let result = vm.vector(range.len(), Value::ZERO)?;
+    vm.copy_elements(result, 0, vector, range);
+    Ok(result)
+}
 
 /// `(vector-copy! to at from [start end])`; the vectors may be the same.
 fn vector_copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
@@ -88,11 +108,6 @@ fn vector_copy_to(vm: &mut Vm, a: &[Value]) -> Outcome {
     if at > to.length() || range.len() > to.length() - at {
         return Err(vm.error("vector-copy!: the target is too short", &[a[1]]));
     }
-    let copy = |index: usize| to.set_slot(at + index, from.slot(range.start + index));
-    if at <= range.start {
-        (0..range.len()).for_each(copy);
-    } else {
-        (0..range.len()).rev().for_each(copy);
-    }
+    vm.copy_elements(to, at, from, range);
     Ok(Value::UNSPECIFIED)
 }

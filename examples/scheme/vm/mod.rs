@@ -6,6 +6,7 @@ mod enter;
 mod frame;
 mod numeric;
 mod ops;
+mod pieces;
 mod run;
 mod shared;
 mod slow;
@@ -150,17 +151,21 @@ impl Vm {
     pub(crate) fn vector(&mut self, length: usize, fill: Value) -> Outcome {
         let vector = self.object(Type::Vector, length)?;
         if fill != Value::ZERO {
-            (0..length).for_each(|index| vector.set_slot(index, fill));
+            self.in_pieces(0..length, |piece| {
+                piece.for_each(|index| vector.set_slot(index, fill));
+            });
         }
         Ok(vector)
     }
 
     pub(crate) fn string(&mut self, text: &str) -> Outcome {
-        let length = text.chars().count();
+        let length = self.aside(text.len(), || text.chars().count());
         let string = self.string_of(length)?;
-        for (target, c) in string.characters_mut().iter_mut().zip(text.chars()) {
-            *target = u32::from(c);
-        }
+        let mut characters = text.chars().map(u32::from);
+        self.in_pieces(0..length, |piece| {
+            let targets = string.characters_mut()[piece].iter_mut();
+            targets.zip(&mut characters).for_each(|(target, c)| *target = c);
+        });
         Ok(string)
     }
 
@@ -171,7 +176,9 @@ impl Vm {
 
     pub(crate) fn bytevector(&mut self, bytes: &[u8]) -> Outcome {
         let bytevector = self.leaf(Type::Bytevector, bytes.len(), bytes.len())?;
-        bytevector.bytes_mut().copy_from_slice(bytes);
+        self.in_pieces(0..bytes.len(), |piece| {
+            bytevector.bytes_mut()[piece.clone()].copy_from_slice(&bytes[piece]);
+        });
         Ok(bytevector)
     }
 

@@ -1,7 +1,7 @@
 //! What the loop does seldom: raising, errors, and the rest of `apply`.
 
 use crate::error::{CONDITION_LOCATION, ErrorKind};
-use crate::object::{Type, list_length};
+use crate::object::Type;
 use crate::value::Value;
 
 use super::frame::{Frame, Pointer};
@@ -52,7 +52,7 @@ impl Vm {
             rest = rest.cdr();
         }
         let last = if rest.is_pair() { rest.car() } else { rest };
-        if list_length(last).is_none() {
+        if self.length_of(last).is_none() {
             return Err(self.wrong_type("apply", "list", last));
         }
         let mut rest = list;
