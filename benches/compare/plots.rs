@@ -6,11 +6,11 @@ use std::path::Path;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use crate::Result;
-use crate::figures::{Group, groups, pause_distribution};
-use crate::plan::Part;
-use crate::sample::Samples;
-use crate::subject::Subject;
+use super::Result;
+use super::figures::{Group, groups, pause_distribution};
+use super::plan::{Part, first_word};
+use super::sample::Samples;
+use super::subject::Subject;
 
 /// A line of a plot.
 struct Series {
@@ -59,7 +59,7 @@ impl Axis<'_> {
 }
 
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
-    let groups = groups(samples);
+    let groups = groups(samples.all());
     for group in groups.iter().filter(|group| group.part == Part::Table) {
         of_one_job(out, group)?;
     }
@@ -80,10 +80,6 @@ pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn first_word(workload: &str) -> &str {
-    workload.split(' ').next().unwrap_or(workload)
 }
 
 /// Stops, latencies and utilisation of one job.
@@ -152,9 +148,13 @@ fn of_family(
     family: &[&Group<'_>],
 ) -> Result<()> {
     type Figure = fn(&Group<'_>, Subject) -> Option<f64>;
-    let plots: [(&str, Axis<'_>, Figure); 6] = [
+    let plots: [(&str, Axis<'_>, Figure); 8] = [
         ("time", log("run time, s"), |group, s| Some(group.median(s, "run_ms")? / 1e3)),
-        ("stop", log("longest stop, ms"), |group, s| group.median(s, "pause_max_ms")),
+        ("stop", log("longest stop, ms"), |group, s| stops(group, s, "pause_max_ms")),
+        ("stop-p99", log("99th percentile of stops, ms"), |group, s| {
+            stops(group, s, "pause_p99_ms")
+        }),
+        ("minor-cycle", log("a minor cycle, ms"), |group, s| group.median(s, "minor_cycle_ms")),
         ("cost-cpu", linear("processor time over the lower bound"), |group, s| {
             group.over_lower_bound(s, "cpu_ms")
         }),
@@ -181,6 +181,11 @@ fn of_family(
         .draw(out, Subject::ALL.into_iter().map(points).collect())?;
     }
     Ok(())
+}
+
+/// Who never collects never stops the world.
+fn stops(group: &Group<'_>, subject: Subject, field: &str) -> Option<f64> {
+    subject.collects().then(|| group.median(subject, field))?
 }
 
 impl Plot<'_> {

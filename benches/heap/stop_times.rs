@@ -81,9 +81,9 @@ fn print(cycles: &[CycleRecord], (gib, stores): (usize, usize), preempted: i64) 
         ms(0.99),
         ms(1.0),
     );
-    let of_note =
-        [("longest stop", stops.longest()), ("longest remark", stops.longest_for("Remark"))];
-    for (name, stop) in of_note {
+    let remarks = cycles.iter().flat_map(|cycle| &cycle.stops);
+    let remarks = Stops::new(remarks.filter(|stop| stop.purpose == "Remark"));
+    for (name, stop) in [("longest stop", stops.longest()), ("longest remark", remarks.longest())] {
         stop.into_iter().for_each(|stop| print_parts(name, stop));
     }
 }

@@ -42,9 +42,4 @@ impl<'a> Stops<'a> {
     pub(crate) fn longest(&self) -> Option<&'a StopRecord> {
         self.0.last().copied()
     }
-
-    /// The longest one for that purpose.
-    pub(crate) fn longest_for(&self, purpose: &str) -> Option<&'a StopRecord> {
-        self.0.iter().rfind(|stop| stop.purpose == purpose).copied()
-    }
 }
