@@ -72,7 +72,8 @@ impl Group<'_> {
         let runs = self.any_limit.iter().filter(family).copied();
         let without_stops =
             |run: &Sample| Some(run.get(field)? - run.get("pause_sum_ms").unwrap_or(0.0));
-        let least = runs.filter_map(without_stops).min_by(f64::total_cmp)?;
+        // On a machine that is not idle a stop may last longer than the processor was had.
+        let least = runs.filter_map(without_stops).filter(|&ms| ms > 0.0).min_by(f64::total_cmp)?;
         Some(self.median(subject, field)? / least)
     }
 

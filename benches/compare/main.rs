@@ -16,8 +16,9 @@
 //! - `plan`, `estimate`, `schedule`: what could be run, how long it takes, and what is run;
 //! - `warm`: memory, before each run;
 //! - `run`, `parse`, `sample`: one run, from its command line to its figures;
-//! - `figures`, `tables`, `stop_table`, `plots`: what becomes of them.
+//! - `figures`, `tables`, `stop_table`, `plots`, `chart`: what becomes of them.
 
+pub(crate) mod chart;
 pub(crate) mod estimate;
 pub(crate) mod figures;
 pub(crate) mod parse;

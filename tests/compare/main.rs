@@ -5,6 +5,7 @@
 #[path = "../../benches/compare/main.rs"]
 mod compare;
 
+mod chart;
 mod figures;
 mod parse;
 mod plan;
