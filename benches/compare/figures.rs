@@ -2,38 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::Part;
-use crate::sample::{Sample, Samples, Status};
-use crate::subject::Subject;
+use super::plan::Part;
+use super::sample::{Sample, Status};
+use super::subject::Subject;
 
-/// The runs of one job, by collector.
+/// The runs of one job, by collector, for one part. Runs of who takes no limit are in the groups of all
+/// limits.
 pub(crate) struct Group<'a> {
     pub(crate) part: Part,
     pub(crate) workload: &'a str,
     pub(crate) limit_mib: u64,
     pub(crate) x: f64,
     pub(crate) runs: BTreeMap<Subject, Vec<&'a Sample>>,
+    /// Those of the same workload at any limit that came to their end.
+    any_limit: Vec<&'a Sample>,
 }
 
-/// All runs by job, in the order in which they were first run.
-pub(crate) fn groups(samples: &Samples) -> Vec<Group<'_>> {
+/// All runs by part and job, in the order in which they were first run.
+pub(crate) fn groups(samples: &[Sample]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for sample in samples.all() {
-        let same = |group: &&mut Group<'_>| {
-            let of = (group.part, group.workload, group.limit_mib);
-            of == (sample.part, sample.workload.as_str(), sample.limit_mib)
-        };
-        if let Some(group) = groups.iter_mut().find(same) {
-            group.runs.entry(sample.subject).or_default().push(sample);
-            continue;
+    for first in samples {
+        for &(part, x) in &first.parts {
+            let (workload, limit_mib) = (first.workload.as_str(), first.limit_mib);
+            let same = |group: &Group<'_>| {
+                (group.part, group.workload, group.limit_mib) == (part, workload, limit_mib)
+            };
+            if groups.iter().any(same) {
+                continue;
+            }
+            let (mut runs, mut any_limit) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
+            for run in samples.iter().filter(|run| run.workload == workload) {
+                if run.limit_mib == limit_mib || !run.subject.collects() {
+                    runs.entry(run.subject).or_default().push(run);
+                }
+                if run.status == Status::Done {
+                    any_limit.push(run);
+                }
+            }
+            groups.push(Group { part, workload, limit_mib, x, runs, any_limit });
         }
-        groups.push(Group {
-            part: sample.part,
-            workload: &sample.workload,
-            limit_mib: sample.limit_mib,
-            x: sample.x,
-            runs: BTreeMap::from([(sample.subject, vec![sample])]),
-        });
     }
     groups
 }
@@ -57,15 +64,16 @@ impl Group<'_> {
     }
 
     /// What a collector needed as a multiple of a lower bound for what the program needs without one: the
-    /// least that any of its family took, less its stops. ("Distilling the real cost of production
+    /// least that any of its family took at any limit, less its stops. ("Distilling the real cost of production
     /// garbage collectors", Cai and others, 2022.) A family shares its compiler and its allocator, and so
     /// what else the program costs. Of a stop as much processor time counts as one thread would use.
     pub(crate) fn over_lower_bound(&self, subject: Subject, field: &str) -> Option<f64> {
-        let family = Subject::ALL.into_iter().filter(|other| other.family() == subject.family());
-        let runs = family.flat_map(|other| self.done(other));
+        let family = |run: &&&Sample| run.subject.family() == subject.family();
+        let runs = self.any_limit.iter().filter(family).copied();
         let without_stops =
             |run: &Sample| Some(run.get(field)? - run.get("pause_sum_ms").unwrap_or(0.0));
-        let least = runs.filter_map(without_stops).min_by(f64::total_cmp)?;
+        // On a machine that is not idle a stop may last longer than the processor was had.
+        let least = runs.filter_map(without_stops).filter(|&ms| ms > 0.0).min_by(f64::total_cmp)?;
         Some(self.median(subject, field)? / least)
     }
 
@@ -86,9 +94,15 @@ pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
 }
 
 /// Stops by length in milliseconds: for each, what share of all is not longer.
-pub(crate) fn pause_distribution<'a>(runs: impl Iterator<Item = &'a Sample>) -> Vec<(f64, f64)> {
-    let mut pauses: Vec<(u64, u64)> =
-        runs.flat_map(|run| &run.pauses_ns).copied().filter(|&(_, count)| count > 0).collect();
+pub(crate) fn pause_distribution<'a>(
+    runs: impl IntoIterator<Item = &'a Sample>,
+) -> Vec<(f64, f64)> {
+    let mut pauses: Vec<(u64, u64)> = runs
+        .into_iter()
+        .flat_map(|run| &run.pauses_ns)
+        .copied()
+        .filter(|&(_, count)| count > 0)
+        .collect();
     pauses.sort_unstable();
     let total: u64 = pauses.iter().map(|&(_, count)| count).sum();
     let mut so_far = 0;
@@ -104,7 +118,7 @@ pub(crate) fn pause_distribution<'a>(runs: impl Iterator<Item = &'a Sample>) -> 
 /// A collector's own idea of a pause leaves out faults, assists and waits. So this takes what the
 /// program sees: an operation of 0.1 ms or more has lost what it took beyond the median one. `None`
 /// where operations are not timed, or have due times, or where the window is longer than the run.
-fn utilisation(run: &Sample, window_ns: u64) -> Option<f64> {
+pub(crate) fn utilisation(run: &Sample, window_ns: u64) -> Option<f64> {
     let usual = (run.get("p50_us")? * 1e3) as u64;
     let run_ns = (run.get("run_ms")? * 1e6) as u64;
     if run.workload.starts_with("server") || window_ns > run_ns {
@@ -126,7 +140,7 @@ fn utilisation(run: &Sample, window_ns: u64) -> Option<f64> {
 
 /// The most of any window of that length that intervals, in order and apart, cover. A window that
 /// covers most begins where one of them does, or ends where one does.
-fn most_covered(intervals: &[(u64, u64)], window: u64) -> u64 {
+pub(crate) fn most_covered(intervals: &[(u64, u64)], window: u64) -> u64 {
     let mut before = vec![0];
     for &(start, end) in intervals {
         before.push(before[before.len() - 1] + (end - start));

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo bench --bench compare -- --quick              # small sizes, a few minutes
-//! cargo bench --bench compare -- --budget 15          # the usual sizes, as far as 15 minutes go
+//! cargo bench --bench compare -- --budget 25          # the usual sizes, as far as 25 minutes go
+//! cargo bench --bench compare -- --budget 25 --plan   # what that would run, and for how long
 //! cargo bench --bench compare -- --report             # tables and plots of what was measured before
 //! ```
 //!
@@ -12,30 +13,39 @@
 //! measured is kept, whatever happens. Collectors that cannot be built here are left out by name.
 //!
 //! - `subject`: the collectors, how they are built and called;
-//! - `plan`: what is run;
+//! - `plan`, `estimate`, `schedule`: what could be run, how long it takes, and what is run;
 //! - `warm`: memory, before each run;
-//! - `run`: one run, from its command line to its figures;
-//! - `figures`, `tables`, `plots`: what becomes of them.
+//! - `run`, `parse`, `sample`: one run, from its command line to its figures;
+//! - `figures`, `tables`, `stop_table`, `plots`, `chart`: what becomes of them.
 
-mod figures;
-mod plan;
+pub(crate) mod chart;
+pub(crate) mod estimate;
+pub(crate) mod figures;
+pub(crate) mod parse;
+pub(crate) mod plan;
 mod plots;
 mod run;
-mod sample;
-mod subject;
-mod tables;
+pub(crate) mod sample;
+pub(crate) mod schedule;
+mod stop_table;
+#[path = "../shared/stops.rs"]
+pub(crate) mod stops;
+pub(crate) mod subject;
+pub(crate) mod tables;
 mod warm;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use plan::{Job, Part, Size};
-use sample::{Samples, Status};
-use subject::Workshop;
+use self::estimate::Estimates;
+use self::plan::{Job, Part, Size};
+use self::sample::{Samples, Status};
+use self::schedule::{Schedule, Turn};
+use self::subject::{Subject, Workshop};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -46,7 +56,7 @@ struct CommandLine {
     /// Small sizes and two rounds, in six minutes at most
     #[arg(long)]
     quick: bool,
-    /// Begin no run that is not expected to end within so many minutes
+    /// Run what matters most of what can be run in so many minutes, and say what is left out
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     budget: Option<Duration>,
     /// Rounds, each of which runs everything once
@@ -68,6 +78,9 @@ struct CommandLine {
     /// `<!-- results: end -->`
     #[arg(long, value_name = "FILE")]
     publish: Option<PathBuf>,
+    /// Run nothing: say what would be run, and how long it would take by the runs that are there
+    #[arg(long)]
+    plan: bool,
     /// Run nothing: tables and plots of the runs that are there
     #[arg(long)]
     report: bool,
@@ -101,23 +114,20 @@ fn compare(line: &CommandLine) -> Result<()> {
     // Cargo runs a benchmark in its package; the programs that this runs have paths of their own.
     std::fs::create_dir_all(&line.out)?;
     let out = line.out.canonicalize()?;
-    let mut samples = Samples::open(&out.join("runs.jsonl"), line.resume || line.report)?;
+    let file = out.join("runs.jsonl");
+    // Also of runs that are dropped next, if a new set begins.
+    let estimates = Estimates::new(&sample::read(&file)?);
+    if line.plan {
+        let workshop = Workshop::open(&out)?;
+        let jobs = line.jobs();
+        print!("{}", line.schedule(&jobs, &workshop, &estimates).describe(&jobs));
+        return Ok(());
+    }
+    let mut samples = Samples::open(&file, line.resume || line.report)?;
     if !line.report {
-        let size = if line.quick { Size::Quick } else { Size::Standard };
         let workshop = Workshop::open(&out)?;
         tables::note_machine(&out)?;
-        let jobs: Vec<_> = plan::jobs(size)
-            .into_iter()
-            .filter(|job| line.only.is_empty() || line.only.contains(&job.part))
-            .filter(|job| job.workload.contains(&line.workload))
-            .collect();
-        let budget = line.budget.or(line.quick.then_some(Duration::from_secs(360)));
-        let rounds = line.rounds.unwrap_or(if line.quick { 2 } else { 5 });
-        let mut measuring = Measuring::new(&workshop, budget);
-        for round in 0..rounds {
-            measuring.round(round, &jobs, &mut samples)?;
-            report(&out, &samples)?;
-        }
+        Measuring::new(line, &out, &workshop, &estimates).all(&mut samples)?;
     }
     report(&out, &samples)?;
     if let Some(document) = &line.publish {
@@ -129,47 +139,100 @@ fn compare(line: &CommandLine) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err("not all runs went well, see above".into()) }
 }
 
-fn report(out: &std::path::Path, samples: &Samples) -> Result<()> {
+impl CommandLine {
+    /// What may be run.
+    fn jobs(&self) -> Vec<Job> {
+        let wanted = |job: &Job| {
+            let part = |(part, _): &(Part, f64)| self.only.contains(part);
+            (self.only.is_empty() || job.parts.iter().any(part))
+                && job.workload.contains(&self.workload)
+        };
+        let all = plan::jobs(if self.quick { Size::Quick } else { Size::Standard });
+        all.into_iter().filter(wanted).collect()
+    }
+
+    fn budget(&self) -> Option<Duration> {
+        self.budget.or(self.quick.then_some(Duration::from_secs(360)))
+    }
+
+    fn schedule(&self, jobs: &[Job], workshop: &Workshop, estimates: &Estimates) -> Schedule {
+        let rounds = self.rounds.unwrap_or(if self.quick { 2 } else { 5 });
+        Schedule::new(jobs, rounds, self.budget(), workshop.subjects(), estimates)
+    }
+}
+
+fn report(out: &Path, samples: &Samples) -> Result<()> {
     tables::write(out, samples)?;
     plots::write(out, samples)
 }
 
+/// Runs that are being made.
 struct Measuring<'a> {
+    out: &'a Path,
     workshop: &'a Workshop,
+    estimates: &'a Estimates,
+    jobs: Vec<Job>,
+    schedule: Schedule,
     deadline: Option<Instant>,
-    /// How long the last run of each took.
-    took: HashMap<String, Duration>,
+    /// How long the last run of each took, in seconds.
+    took: HashMap<(usize, Subject), f64>,
+    left_out: Vec<String>,
 }
 
 impl<'a> Measuring<'a> {
-    fn new(workshop: &'a Workshop, budget: Option<Duration>) -> Self {
-        let deadline = budget.map(|budget| Instant::now() + budget);
-        Self { workshop, deadline, took: HashMap::new() }
+    fn new(
+        line: &CommandLine,
+        out: &'a Path,
+        workshop: &'a Workshop,
+        estimates: &'a Estimates,
+    ) -> Self {
+        let jobs = line.jobs();
+        let schedule = line.schedule(&jobs, workshop, estimates);
+        eprint!("{}", schedule.describe(&jobs));
+        let left_out = schedule.left_out.iter().map(|&(job, _)| jobs[job].label()).collect();
+        let deadline = line.budget().map(|budget| Instant::now() + budget);
+        let took = HashMap::new();
+        Self { out, workshop, estimates, jobs, schedule, deadline, took, left_out }
     }
 
-    /// Runs everything once.
-    fn round(&mut self, round: usize, jobs: &[Job], samples: &mut Samples) -> Result<()> {
-        for (number, job) in jobs.iter().enumerate() {
-            let subjects = self.workshop.subjects_for(job);
-            for turn in 0..subjects.len() {
-                let subject = subjects[(turn + round) % subjects.len()];
-                let what = format!("{} {}", job.label(), subject.name());
-                let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
-                let expected = self.took.get(&what).copied().unwrap_or_default();
-                if left.is_some_and(|left| left.is_zero() || left < expected) {
-                    continue;
-                }
-                let start = Instant::now();
-                warm::warm(job, subject)?;
-                let sample = run::run(self.workshop, job, subject)?;
-                self.took.insert(what.clone(), start.elapsed());
-                let said = match &sample.status {
-                    Status::Done => format!("{:.2} s", sample.get("run_ms").unwrap_or(0.0) / 1e3),
-                    other => other.to_string(),
-                };
-                eprintln!("round {} job {}/{}: {what}: {said}", round + 1, number + 1, jobs.len());
-                samples.add(sample)?;
+    /// Runs everything that is on the schedule; tables and plots are made anew after each round.
+    fn all(&mut self, samples: &mut Samples) -> Result<()> {
+        let turns = std::mem::take(&mut self.schedule.turns);
+        for round in turns.chunk_by(|one, other| one.round == other.round) {
+            for turn in round {
+                self.turn(turn, samples)?;
             }
+            tables::note_left_out(self.out, &self.left_out)?;
+            report(self.out, samples)?;
+        }
+        tables::note_left_out(self.out, &self.left_out)?;
+        self.left_out.iter().for_each(|what| eprintln!("left out for want of time: {what}"));
+        Ok(())
+    }
+
+    /// All runs of a job in a round for which there is time.
+    fn turn(&mut self, turn: &Turn, samples: &mut Samples) -> Result<()> {
+        for &subject in &turn.subjects {
+            let job = &self.jobs[turn.job];
+            let what = format!("{} {}", job.label(), subject.name());
+            let expected = self.took.get(&(turn.job, subject)).copied();
+            let expected = expected.unwrap_or_else(|| self.estimates.seconds(job, subject));
+            let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.as_secs_f64() < expected) {
+                self.left_out.push(format!("{what}, round {}", turn.round + 1));
+                continue;
+            }
+            let start = Instant::now();
+            warm::warm(job, subject)?;
+            let sample = run::run(self.workshop, job, subject)?;
+            self.took.insert((turn.job, subject), start.elapsed().as_secs_f64());
+            let said = match &sample.status {
+                Status::Done => format!("{:.2} s", sample.get("run_ms").unwrap_or(0.0) / 1e3),
+                other => other.to_string(),
+            };
+            let (round, number, all) = (turn.round + 1, turn.job + 1, self.jobs.len());
+            eprintln!("round {round} job {number}/{all}: {what}: {said}");
+            samples.add(sample)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::subject::Subject;
+use super::subject::Subject;
 
 /// A question that runs are to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -29,14 +29,14 @@ pub(crate) enum Size {
 /// A workload with its arguments at one limit, for every collector.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    pub(crate) part: Part,
+    /// What it is part of, each with what that part varies: the limit as a multiple of what is alive,
+    /// old MiB, threads.
+    pub(crate) parts: Vec<(Part, f64)>,
     /// As on the command line of the workloads.
     pub(crate) workload: String,
     pub(crate) limit_mib: u64,
-    /// What the part varies: the limit as a multiple of what is alive, old MiB, threads.
-    pub(crate) x: f64,
     /// Who runs it.
-    pub(crate) subjects: &'static [Subject],
+    pub(crate) subjects: Vec<Subject>,
 }
 
 impl Job {
@@ -45,12 +45,21 @@ impl Job {
     }
 }
 
+/// The number that is the argument of that place, from 1 on, of a workload of the plan.
+pub(crate) fn argument(workload: &str, place: usize) -> f64 {
+    let word = workload.split(' ').nth(place);
+    word.and_then(|word| word.parse().ok()).expect("a number in the plan")
+}
+
+pub(crate) fn first_word(workload: &str) -> &str {
+    workload.split(' ').next().unwrap_or(workload)
+}
+
 /// What is alive at once, in MiB, by the convention that limits go by: it includes what a collector
 /// needs to know about objects.
-fn live_mib(workload: &str) -> f64 {
-    let words: Vec<_> = workload.split(' ').collect();
-    let number = |index: usize| words[index].parse::<f64>().expect("a number in the plan");
-    match words[0] {
+pub(crate) fn live_mib(workload: &str) -> f64 {
+    let number = |place| argument(workload, place);
+    match first_word(workload) {
         "gcbench" => 24.0 * number(2),
         "bintrees" => 32.0 * 2_f64.powf(number(1) - 18.0),
         "oldmut" => 800.0 / 8_388_608.0 * number(1),
@@ -64,92 +73,115 @@ fn live_mib(workload: &str) -> f64 {
     }
 }
 
-fn job(part: Part, workload: &str, factor: f64, x: f64, subjects: &'static [Subject]) -> Job {
-    // No heap is smaller than 8 MiB.
-    let limit_mib = ((live_mib(workload) * factor).ceil() as u64).max(8);
-    Job { part, workload: workload.to_owned(), limit_mib, x, subjects }
+/// The plan while it is made.
+#[derive(Default)]
+struct Plan(Vec<Job>);
+
+impl Plan {
+    /// Adds a job, or its part to the same job.
+    fn add(&mut self, part: (Part, f64), workload: &str, factor: f64, subjects: &[Subject]) {
+        // No heap is smaller than 8 MiB.
+        let limit_mib = ((live_mib(workload) * factor).ceil() as u64).max(8);
+        let same = |job: &&mut Job| job.workload == workload && job.limit_mib == limit_mib;
+        let Some(job) = self.0.iter_mut().find(same) else {
+            let (parts, subjects) = (vec![part], subjects.to_vec());
+            self.0.push(Job { parts, workload: workload.to_owned(), limit_mib, subjects });
+            return;
+        };
+        job.parts.push(part);
+        job.subjects.extend(subjects);
+        job.subjects.sort_unstable();
+        job.subjects.dedup();
+    }
 }
 
 /// All jobs, what matters most first.
 pub(crate) fn jobs(size: Size) -> Vec<Job> {
-    let [table, limits, live, threads, stores] = match size {
+    let lines = match size {
         Size::Quick => QUICK,
         Size::Standard => STANDARD,
     };
-    let mut jobs = Vec::new();
-    for line in table {
-        let (factor, workload) = line.split_once(' ').expect("a factor and a workload");
-        let factor = factor.parse().expect("a factor in the plan");
-        jobs.push(job(Part::Table, workload, factor, factor, &Subject::ALL));
-    }
-    for workload in limits {
-        for factor in [1.3, 2.0, 3.0, 4.0, 6.0] {
-            jobs.push(job(Part::Limits, workload, factor, factor, &Subject::ALL));
+    let mut plan = Plan::default();
+    for &(part, line) in lines {
+        match part {
+            Part::Table => {
+                let (factors, workload) = line.split_once(' ').expect("factors and a workload");
+                for factor in factors.split(',').map(|factor| factor.parse().expect("a factor")) {
+                    plan.add((part, factor), workload, factor, &Subject::ALL);
+                }
+            }
+            Part::Limits => {
+                for factor in [1.3, 2.0, 3.0, 4.0, 6.0] {
+                    plan.add((part, factor), line, factor, &Subject::ALL);
+                }
+            }
+            Part::Live => plan.add((part, live_mib(line)), line, 2.0, &Subject::COLLECTORS),
+            Part::Threads => plan.add((part, argument(line, 2)), line, 4.0, &Subject::COLLECTORS),
+            Part::Stores => plan.add((part, 0.0), line, 2.0, &Subject::TRACKERS),
         }
     }
-    for workload in live {
-        let x = live_mib(workload);
-        jobs.push(job(Part::Live, workload, 2.0, x, &Subject::COLLECTORS));
-    }
-    for workload in threads {
-        let x = workload.split(' ').next_back().and_then(|threads| threads.parse().ok());
-        let x = x.expect("the threads are the last argument");
-        jobs.push(job(Part::Threads, workload, 4.0, x, &Subject::COLLECTORS));
-    }
-    for workload in stores {
-        jobs.push(job(Part::Stores, workload, 2.0, 0.0, &Subject::TRACKERS));
-    }
-    jobs
+    plan.0
 }
 
-type Lines = &'static [&'static str];
+type Lines = &'static [(Part, &'static str)];
 
-/// Table, limits, live, threads, stores. Lines of the table begin with the limit as a multiple.
-const QUICK: [Lines; 5] = [
-    &[
-        "4 gcbench 1 1",
-        "4 bintrees 16",
-        "2 oldmut 1048576 512 1",
-        "2 oldmut 1048576 512 1 20",
-        "2 oldmut 1048576 512 1 1000 zipf",
-        "2 oldmut 1048576 512 1 1000 cluster",
-        "2 lru 100000 200000 2000000",
-        "2 gcold 64 1 4 1 20",
-        "2 splay 50000 200000",
-        "2 strings 60000",
-        "2 server 20000 2",
-    ],
-    &["gcbench 1 1", "oldmut 524288 256 1"],
-    &["oldmut 262144 256 1 100", "oldmut 1048576 256 1 100", "oldmut 4194304 256 1 100"],
-    &["gcbench 1 1", "gcbench 1 2", "gcbench 1 4"],
-    &["stores 128 uniform", "stores 128 zipf", "stores 128 cluster"],
+use Part::{Limits, Live, Stores, Table, Threads};
+
+/// Lines of the table begin with the limits as multiples of what is alive.
+const QUICK: Lines = &[
+    (Table, "4 gcbench 1 1"),
+    (Table, "4 bintrees 16"),
+    (Table, "2 oldmut 1048576 512 1"),
+    (Table, "2 oldmut 1048576 512 1 20"),
+    (Table, "2 oldmut 1048576 512 1 1000 zipf"),
+    (Table, "2 oldmut 1048576 512 1 1000 cluster"),
+    (Table, "2 lru 100000 200000 2000000"),
+    (Table, "2 gcold 64 1 4 1 20"),
+    (Table, "2 splay 50000 200000"),
+    (Table, "2 strings 60000"),
+    (Table, "2 server 20000 2"),
+    (Threads, "gcbench 1 1"),
+    (Threads, "gcbench 1 2"),
+    (Threads, "gcbench 1 4"),
+    (Stores, "stores 128 uniform"),
+    (Stores, "stores 128 zipf"),
+    (Stores, "stores 128 cluster"),
+    (Live, "oldmut 262144 64 1 100"),
+    (Live, "oldmut 1048576 64 1 100"),
+    (Live, "oldmut 4194304 64 1 100"),
+    (Limits, "gcbench 1 1"),
+    (Limits, "oldmut 524288 256 1"),
 ];
 
-const STANDARD: [Lines; 5] = [
-    &[
-        "4 gcbench 5 1",
-        "4 gcbench 5 2",
-        "4 bintrees 18",
-        "2 oldmut 8388608 4096 1",
-        "2 oldmut 8388608 4096 1 20",
-        "2 oldmut 8388608 4096 1 1000 zipf",
-        "2 oldmut 8388608 4096 1 1000 cluster",
-        "2 lru 1000000 2000000 20000000",
-        "2 oldmut 8388608 4096 2",
-        "2 gcold 512 1 4 1 100",
-        "2 splay 200000 1000000",
-        "2 strings 300000",
-        "2 server 50000 10",
-        "4 bintrees 21",
-        "4 lru 1000000 2000000 20000000",
-    ],
-    &["gcbench 5 1", "oldmut 1048576 1024 1", "lru 200000 400000 4000000", "bintrees 18"],
-    &[
-        "oldmut 1048576 1024 1 100",
-        "oldmut 4194304 1024 1 100",
-        "oldmut 16777216 1024 1 100",
-        "oldmut 33554432 1024 1 100",
-    ],
-    &["gcbench 3 1", "gcbench 3 2", "gcbench 3 4"],
-    &["stores 512 uniform", "stores 512 zipf", "stores 512 cluster"],
+const STANDARD: Lines = &[
+    (Table, "2,4 gcbench 5 1"),
+    (Table, "2,4 gcbench 5 2"),
+    (Table, "2,4 bintrees 18"),
+    (Table, "2,4 oldmut 8388608 4096 1"),
+    (Table, "2,4 lru 1000000 2000000 20000000"),
+    (Table, "2,4 oldmut 8388608 4096 2"),
+    (Table, "2,4 bintrees 21"),
+    (Table, "2 oldmut 8388608 4096 1 20"),
+    (Table, "2 oldmut 4194304 1024 1 1000 zipf"),
+    (Table, "2 oldmut 4194304 1024 1 1000 cluster"),
+    (Table, "2 gcold 256 1 4 1 50"),
+    (Table, "2 splay 200000 500000"),
+    (Table, "2 strings 300000"),
+    (Table, "2 server 50000 5"),
+    (Stores, "stores 512 uniform"),
+    (Stores, "stores 512 zipf"),
+    (Stores, "stores 512 cluster"),
+    (Threads, "gcbench 5 1"),
+    (Threads, "gcbench 5 2"),
+    (Threads, "gcbench 5 4"),
+    // The smallest and the largest first: a plot needs them most.
+    (Live, "oldmut 4194304 256 1 100"),
+    (Live, "oldmut 67108864 256 1 100"),
+    (Live, "oldmut 16777216 256 1 100"),
+    (Limits, "gcbench 5 1"),
+    (Limits, "bintrees 18"),
+    (Live, "oldmut 8388608 256 1 100"),
+    (Live, "oldmut 33554432 256 1 100"),
+    (Limits, "oldmut 1048576 1024 1"),
+    (Limits, "lru 200000 400000 4000000"),
 ];

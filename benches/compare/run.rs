@@ -1,21 +1,19 @@
 //! One run: the process, what it says, and what it cost.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use crate::Result;
-use crate::plan::Job;
-use crate::sample::{Sample, Status};
-use crate::subject::{Subject, Workshop};
+use super::Result;
+use super::parse;
+use super::plan::Job;
+use super::sample::{Sample, Status};
+use super::subject::{Subject, Workshop};
 
 /// No run is worth more.
-const LONGEST: Duration = Duration::from_secs(180);
+pub(crate) const LONGEST: Duration = Duration::from_secs(180);
 
 /// What a process said and cost.
 struct Ended {
@@ -40,23 +38,13 @@ pub(crate) fn run(workshop: &Workshop, job: &Job, subject: Subject) -> Result<Sa
             Status::Failed(format!("{}: {last}", ended.status))
         }
     };
-    let mut sample = Sample {
-        part: job.part,
-        workload: job.workload.clone(),
-        limit_mib: job.limit_mib,
-        x: job.x,
-        subject,
-        status,
-        fields: BTreeMap::new(),
-        sum: String::new(),
-        pauses_ns: Vec::new(),
-        long: Vec::new(),
-    };
+    let mut sample = Sample::new(job, subject, status);
     if sample.status == Status::Done {
-        understand(&ended.stdout, &mut sample)?;
-    }
-    if matches!(subject, Subject::JavaG1 | Subject::JavaZ) && sample.status == Status::Done {
-        java_pauses(&std::fs::read_to_string(workshop.java_log())?, &mut sample);
+        parse::understand(&ended.stdout, &mut sample)?;
+        if matches!(subject, Subject::JavaG1 | Subject::JavaZ) {
+            parse::java_pauses(&std::fs::read_to_string(workshop.java_log())?, &mut sample);
+        }
+        parse::derive(&mut sample);
     }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     sample.fields.insert("wall_ms".into(), ms(ended.wall));
@@ -131,62 +119,4 @@ fn wait(child: Child) -> Result<(ExitStatus, libc::rusage)> {
             return Err(error.into());
         }
     }
-}
-
-/// Takes the figures from what was printed: a JSON object, or lines that begin with what they are.
-fn understand(stdout: &str, sample: &mut Sample) -> Result<()> {
-    let last = stdout.lines().last().ok_or("it printed nothing")?;
-    if last.starts_with('{') {
-        return understand_json(&serde_json::from_str(last)?, sample);
-    }
-    for line in stdout.lines() {
-        let mut words = line.split(' ');
-        let kind = words.next();
-        let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
-        match kind {
-            Some("PAUSE") => sample.pauses_ns.push((number().ok_or(line)?, 1)),
-            Some("LONG") => sample.long.push((
-                number().ok_or(line)?,
-                number().ok_or(line)?,
-                number().ok_or(line)?,
-            )),
-            _ => {}
-        }
-    }
-    let fields = last.strip_prefix("RESULT ").ok_or("the last line is no RESULT")?;
-    for (name, value) in fields.split(' ').filter_map(|field| field.split_once('=')) {
-        match (name, value.parse()) {
-            ("sum", _) => sample.sum = value.to_owned(),
-            (_, Ok(number)) => drop(sample.fields.insert(name.to_owned(), number)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn understand_json(all: &Value, sample: &mut Sample) -> Result<()> {
-    let object = all.as_object().ok_or("no object")?;
-    for (name, value) in object {
-        match value.as_f64() {
-            _ if name == "sum" => sample.sum = value.to_string(),
-            Some(number) => drop(sample.fields.insert(name.clone(), number)),
-            None => {}
-        }
-    }
-    sample.pauses_ns = serde_json::from_value(all["pauses_ns"].clone())?;
-    if let Some(long) = object.get("long_operations") {
-        sample.long = serde_json::from_value(long.clone())?;
-    }
-    Ok(())
-}
-
-/// The stops in a log of safepoints.
-fn java_pauses(log: &str, sample: &mut Sample) {
-    let total = |line: &str| line.split("Total: ").nth(1)?.split(' ').next()?.parse::<u64>().ok();
-    let pauses: Vec<u64> = log.lines().filter_map(total).collect();
-    let ms = |ns: u64| ns as f64 / 1e6;
-    let (longest, sum) = (pauses.iter().max().copied().unwrap_or(0), pauses.iter().sum());
-    sample.fields.insert("pause_max_ms".into(), ms(longest));
-    sample.fields.insert("pause_sum_ms".into(), ms(sum));
-    sample.pauses_ns = pauses.into_iter().map(|pause| (pause, 1)).collect();
 }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::plan::Part;
-use crate::subject::Subject;
+use super::Result;
+use super::plan::{Job, Part};
+use super::stops::records::CycleRecord;
+use super::subject::Subject;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +37,14 @@ impl fmt::Display for Status {
 /// One run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sample {
-    pub(crate) part: Part,
+    /// As of the job.
+    pub(crate) parts: Vec<(Part, f64)>,
     pub(crate) workload: String,
     pub(crate) limit_mib: u64,
-    pub(crate) x: f64,
     pub(crate) subject: Subject,
     pub(crate) status: Status,
-    /// The numbers of the RESULT line, and `cpu_ms`, `wall_ms` and `rss_mib` of the whole process.
+    /// The numbers of the RESULT line, what is derived from them, and `cpu_ms`, `wall_ms` and
+    /// `rss_mib` of the whole process.
     pub(crate) fields: BTreeMap<String, f64>,
     /// The check value: too large for a floating-point number.
     pub(crate) sum: String,
@@ -50,12 +52,51 @@ pub(crate) struct Sample {
     pub(crate) pauses_ns: Vec<(u64, u64)>,
     /// Operations that took long: thread, start since the run began, and length, in nanoseconds.
     pub(crate) long: Vec<(u64, u64, u64)>,
+    /// The last cycles of a heap of ours.
+    pub(crate) cycles: Vec<CycleRecord>,
 }
 
 impl Sample {
+    /// A run of which nothing is known yet but how it ended.
+    pub(crate) fn new(job: &Job, subject: Subject, status: Status) -> Self {
+        Self {
+            parts: job.parts.clone(),
+            workload: job.workload.clone(),
+            limit_mib: job.limit_mib,
+            subject,
+            status,
+            fields: BTreeMap::new(),
+            sum: String::new(),
+            pauses_ns: Vec::new(),
+            long: Vec::new(),
+            cycles: Vec::new(),
+        }
+    }
+
     pub(crate) fn get(&self, field: &str) -> Option<f64> {
         self.fields.get(field).copied()
     }
+}
+
+/// The runs that are in a file, if it is there.
+pub(crate) fn read(path: &Path) -> Result<Vec<Sample>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.map_err(|error| format!("{}: {error}", path.display()))?,
+    };
+    let (mut all, mut unreadable) = (Vec::new(), Vec::new());
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(sample) => all.push(sample),
+            // One that was cut off, or of an older version.
+            Err(error) => unreadable.push(format!("line {}: {error}", number + 1)),
+        }
+    }
+    if let Some(first) = unreadable.first() {
+        let (path, count) = (path.display(), unreadable.len());
+        eprintln!("{path}: {count} runs cannot be read and are passed over, the first in {first}");
+    }
+    Ok(all)
 }
 
 /// All runs.
@@ -67,18 +108,7 @@ pub(crate) struct Samples {
 impl Samples {
     /// Opens the file; what is in it is dropped, or else kept.
     pub(crate) fn open(path: &Path, keep: bool) -> Result<Self> {
-        let mut all = Vec::new();
-        if keep && path.exists() {
-            let text = std::fs::read_to_string(path)?;
-            let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
-            for (number, line) in lines {
-                match serde_json::from_str(line) {
-                    Ok(sample) => all.push(sample),
-                    // The last one may have been cut off.
-                    Err(error) => eprintln!("{}:{}: {error}", path.display(), number + 1),
-                }
-            }
-        }
+        let all = if keep { read(path)? } else { Vec::new() };
         let mut file = File::options();
         if keep {
             file.append(true)

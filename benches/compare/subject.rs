@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::plan::Job;
+use super::Result;
+use super::plan::Job;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Subject {
@@ -59,7 +59,7 @@ impl Subject {
         }
     }
 
-    /// Whether it reclaims what nobody refers to, without being told.
+    /// Whether it reclaims what nobody refers to, without being told. Who does not takes no limit.
     pub(crate) fn collects(self) -> bool {
         !matches!(self, NoCollect | Malloc)
     }
@@ -86,10 +86,9 @@ impl Workshop {
         Ok(workshop)
     }
 
-    /// Who runs a job.
-    pub(crate) fn subjects_for(&self, job: &Job) -> Vec<Subject> {
-        let has = |subject: &&Subject| self.subjects.contains(subject);
-        job.subjects.iter().filter(has).copied().collect()
+    /// Who can run here.
+    pub(crate) fn subjects(&self) -> &[Subject] {
+        &self.subjects
     }
 
     fn build(&self, subject: Subject) -> Result<()> {

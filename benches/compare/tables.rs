@@ -3,17 +3,19 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::Result;
-use crate::figures::{Group, groups};
-use crate::plan::Part;
-use crate::sample::Samples;
-use crate::subject::Subject;
+use super::Result;
+use super::figures::{Group, groups};
+use super::plan::Part;
+use super::sample::{Samples, Status};
+use super::stop_table;
+use super::subject::Subject;
 
 /// A figure of the tables: its name, its field, and what the field is divided by.
-const FIGURES: [(&str, &str, f64); 7] = [
+const FIGURES: [(&str, &str, f64); 8] = [
     ("Run time, s", "run_ms", 1e3),
     ("Processor time of the whole process, s", "cpu_ms", 1e3),
     ("Longest stop of the world, ms", "pause_max_ms", 1.0),
+    ("99 % of stops of the world, ms", "pause_p99_ms", 1.0),
     ("Longest operation, ms", "max_us", 1e3),
     ("99.9 % of operations, ms", "p999_us", 1e3),
     ("Median operation, us", "p50_us", 1.0),
@@ -22,15 +24,27 @@ const FIGURES: [(&str, &str, f64); 7] = [
 
 const WINDOWS_MS: [u64; 5] = [1, 5, 20, 100, 1000];
 
+/// Figures that are given for each limit, live size and number of threads as well.
+const FIGURES_BY_PART: [(&str, &str, f64); 7] = [
+    FIGURES[0],
+    FIGURES[1],
+    FIGURES[2],
+    FIGURES[3],
+    FIGURES[4],
+    ("A minor cycle, ms", "minor_cycle_ms", 1.0),
+    ("A full cycle, ms", "full_cycle_ms", 1.0),
+];
+
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
-    let groups = groups(samples);
-    let machine = std::fs::read_to_string(out.join(MACHINE)).unwrap_or_default();
-    std::fs::write(out.join("results.md"), machine + &markdown(&groups))?;
+    let groups = groups(samples.all());
+    let read = |file| std::fs::read_to_string(out.join(file)).unwrap_or_default();
+    let text = read(MACHINE) + &read(LEFT_OUT) + &markdown(&groups);
+    std::fs::write(out.join("results.md"), text)?;
     std::fs::write(out.join("results.csv"), csv(&groups))?;
     Ok(())
 }
 
-fn markdown(groups: &[Group<'_>]) -> String {
+pub(crate) fn markdown(groups: &[Group<'_>]) -> String {
     let mut text = String::new();
     let of = |part| groups.iter().filter(move |group| group.part == part);
     for (title, field, unit) in FIGURES {
@@ -46,12 +60,13 @@ fn markdown(groups: &[Group<'_>]) -> String {
         table(&mut text, &title, of(Part::Table), value);
     }
     tracking(&mut text, of(Part::Table));
+    stop_table::write(&mut text, groups);
     for (part, title) in [
         (Part::Limits, "by heap limit, as a multiple of what is alive"),
         (Part::Live, "by live size, MiB"),
         (Part::Threads, "by threads"),
     ] {
-        for (name, field, unit) in [FIGURES[0], FIGURES[1], FIGURES[2], FIGURES[3]] {
+        for (name, field, unit) in FIGURES_BY_PART {
             table(&mut text, &format!("{name}, {title}"), of(part), in_units(field, unit));
         }
     }
@@ -63,13 +78,26 @@ fn markdown(groups: &[Group<'_>]) -> String {
 /// The median of a field. Who never collects never stops the world.
 fn in_units(field: &str, unit: f64) -> impl Fn(&Group<'_>, Subject) -> Option<f64> {
     move |group, subject| {
-        let applies = subject.collects() || field != "pause_max_ms";
+        let applies = subject.collects() || !field.starts_with("pause_");
         applies.then(|| group.median(subject, field))?.map(|value| value / unit)
     }
 }
 
 /// Where runs say where and how they were made.
 const MACHINE: &str = "machine.md";
+
+/// Where runs say what there was no time for.
+const LEFT_OUT: &str = "left-out.md";
+
+/// Notes what was left out for want of time.
+pub(crate) fn note_left_out(out: &Path, what: &[String]) -> Result<()> {
+    let text = if what.is_empty() {
+        String::new()
+    } else {
+        format!("\nLeft out for want of time: {}.\n", what.join("; "))
+    };
+    Ok(std::fs::write(out.join(LEFT_OUT), text)?)
+}
 
 /// Notes where and how this is measured, without names.
 pub(crate) fn note_machine(out: &Path) -> Result<()> {
@@ -142,8 +170,8 @@ fn table<'a>(
         for &subject in &subjects {
             let cell = match (value(group, subject), group.failure(subject)) {
                 (Some(value), _) => rounded(value),
-                (None, Some(crate::sample::Status::OutOfMemory)) => "oom".into(),
-                (None, Some(crate::sample::Status::TooLong(seconds))) => format!("> {seconds} s"),
+                (None, Some(Status::OutOfMemory)) => "oom".into(),
+                (None, Some(Status::TooLong(seconds))) => format!("> {seconds} s"),
                 (None, Some(_)) => "failed".into(),
                 (None, None) => "-".into(),
             };
@@ -176,7 +204,7 @@ fn tracking<'a>(text: &mut String, groups: impl Iterator<Item = &'a Group<'a>>) 
 }
 
 /// Three significant digits, whole numbers whole.
-fn rounded(value: f64) -> String {
+pub(crate) fn rounded(value: f64) -> String {
     match value.abs() {
         v if v >= 99.95 || v == v.trunc() => format!("{value:.0}"),
         v if v >= 9.995 => format!("{value:.1}"),
@@ -187,7 +215,7 @@ fn rounded(value: f64) -> String {
 }
 
 /// Every figure of every job and collector.
-fn csv(groups: &[Group<'_>]) -> String {
+pub(crate) fn csv(groups: &[Group<'_>]) -> String {
     let mut text = "part,workload,limit_mib,x,collector,figure,runs,median,least,most\n".to_owned();
     for group in groups {
         for &subject in group.runs.keys() {
@@ -198,7 +226,7 @@ fn csv(groups: &[Group<'_>]) -> String {
                 let values: Vec<_> = runs.iter().filter_map(|run| run.get(field)).collect();
                 let least = values.iter().copied().fold(f64::INFINITY, f64::min);
                 let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let Some(median) = crate::figures::median(values.clone()) else { continue };
+                let Some(median) = super::figures::median(values.clone()) else { continue };
                 let _ = writeln!(
                     text,
                     "{:?},{},{},{},\"{}\",{field},{},{median},{least},{most}",

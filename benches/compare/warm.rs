@@ -7,9 +7,9 @@ use std::process::Command;
 
 use memmap2::{Advice, MmapMut};
 
-use crate::Result;
-use crate::plan::Job;
-use crate::subject::Subject;
+use super::Result;
+use super::plan::Job;
+use super::subject::Subject;
 
 const MIB: usize = 1 << 20;
 const PAGE: usize = 4096;

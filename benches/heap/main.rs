@@ -14,6 +14,8 @@ mod policy;
 mod random;
 mod rescan;
 mod small_costs;
+mod stop_times;
+#[path = "../shared/stops.rs"]
 mod stops;
 
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     let (numbers, wanted): (Vec<_>, Vec<_>) =
         arguments.partition(|argument| argument.parse::<usize>().is_ok());
     let live_gib: Vec<usize> = numbers.iter().filter_map(|number| number.parse().ok()).collect();
-    let stops = || stops::run(&live_gib);
+    let stops = || stop_times::run(&live_gib);
     let parts: [(&str, &dyn Fn()); 8] = [
         ("allocate", &allocate::run),
         ("mark", &mark::run),
@@ -70,14 +72,4 @@ fn cpu_ns(clock: libc::clockid_t) -> f64 {
     let status = unsafe { libc::clock_gettime(clock, &raw mut time) };
     assert_eq!(status, 0);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-}
-
-/// The benchmarks' random numbers: Lehmer, modulo 2^31 - 1.
-struct Lehmer(u64);
-
-impl Lehmer {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0 * 48271 % 0x7fff_ffff;
-        self.0 as usize % bound
-    }
 }

@@ -7,7 +7,8 @@ use strandline::{
     Heap, HeapOptions, Kind, Mutator, ObjectModel, ObjectRef, Sizing, SlotVisitor, StackScan,
 };
 
-use crate::{Lehmer, median, process_ns};
+use crate::random::{Lehmer, SEED};
+use crate::{median, process_ns};
 
 const NODES: usize = 8 << 20;
 const NODE_BYTES: usize = 64;
@@ -91,7 +92,7 @@ fn measure(markers: usize) -> Figures {
 fn graph(mutator: &mut Mutator) -> Vec<ObjectRef> {
     let nodes: Vec<_> =
         (0..NODES).map(|_| mutator.allocate(Kind::Precise, NODE_BYTES).unwrap()).collect();
-    let mut random = Lehmer(12345);
+    let mut random = Lehmer::new(SEED);
     for &node in &nodes {
         for slot in 0..2 {
             let target = nodes[random.below(NODES)].address();

@@ -6,7 +6,8 @@ use std::time::Instant;
 use strandline::{Heap, HeapOptions, Kind, Mutator, ObjectRef, Sizing, StackScan};
 
 use crate::mark::Node;
-use crate::{Lehmer, median, thread_ns};
+use crate::random::{Lehmer, SEED};
+use crate::{median, thread_ns};
 
 const ROUNDS: usize = 5;
 const BYTES: usize = 512 << 20;
@@ -53,7 +54,7 @@ fn finding() {
         let heap = heap();
         let mut mutator = heap.attach(StackScan::None).unwrap();
         let objects = allocate_all(&mut mutator, bytes);
-        let mut random = Lehmer(12345);
+        let mut random = Lehmer::new(SEED);
         let addresses: Vec<_> = (0..QUESTIONS)
             .map(|_| objects[random.below(objects.len())].address() + random.below(bytes))
             .collect();

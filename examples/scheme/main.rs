@@ -29,6 +29,8 @@ mod ports;
 mod prims;
 mod printer;
 mod reader;
+#[path = "../shared/records.rs"]
+mod records;
 mod repl;
 mod stats;
 mod symbols;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use strandline::{CycleReport, Scope, StopReport};
 
+use crate::records::{CycleRecord, StopRecord};
+
 /// Tracks of the timeline.
 const CYCLES: u32 = 1;
 const STOPS: u32 = 2;
@@ -73,45 +75,14 @@ impl Timeline {
             Scope::Minor => "minor",
             Scope::Full => "major",
         };
-        self.event(
-            CYCLES,
-            name,
-            report.start,
-            report.time,
-            &json!({
-                "number": report.number,
-                "cause": format!("{:?}", report.cause),
-                "allocated_bytes": report.allocated_bytes,
-                "allocated_meanwhile": report.allocated_meanwhile,
-                "program_had_to_help": report.late,
-                "tracing_us": us(report.tracing),
-                "marked_objects": report.marked_objects,
-                "dirty_pages": report.dirty_pages,
-                "faults": report.faults,
-                "rescanned_pages": report.rescanned_pages,
-                "barren_pages": report.barren_pages,
-                "rounds": report.rounds,
-            }),
-        )
+        // The stops have a track of their own.
+        let record = CycleRecord { stops: Vec::new(), ..CycleRecord::from(report) };
+        self.event(CYCLES, name, report.start, report.time, &json!(record))
     }
 
     fn stop(&self, stop: &StopReport) -> Value {
-        self.event(
-            STOPS,
-            &format!("{:?}", stop.purpose),
-            stop.start,
-            stop.total,
-            &json!({
-                "to_safepoint_us": us(stop.to_safepoint),
-                "scan_us": us(stop.scan),
-                "roots_us": us(stop.roots),
-                "rescan_us": us(stop.rescan),
-                "drain_us": us(stop.drain),
-                "references_us": us(stop.references),
-                "finish_us": us(stop.finish),
-                "resume_us": us(stop.resume),
-            }),
-        )
+        let record = StopRecord::from(stop);
+        self.event(STOPS, &record.purpose, stop.start, stop.total, &json!(record))
     }
 
     /// The number of dirty pages, as a curve.

@@ -35,6 +35,8 @@ mod oldmut;
 mod operations;
 mod options;
 mod random;
+#[path = "../shared/records.rs"]
+mod records;
 mod report;
 mod server;
 mod splay;

@@ -1,14 +1,13 @@
 //! What a run prints: the RESULT line, which scripts read, or one JSON object with everything.
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use strandline::dirty::{BackendKind, Tracker};
-use strandline::{CycleReport, HeapStats, StopReport};
+use strandline::{CycleReport, HeapStats};
 
 use crate::driver::Outcome;
 use crate::operations::Operations;
+use crate::records::CycleRecord;
 
 /// A run that is over.
 pub(crate) struct Run<'a> {
@@ -45,7 +44,7 @@ impl Run<'_> {
         }
         let forgotten = self.stats.collections.saturating_sub(self.cycles.len() as u64);
         add("cycles_forgotten", forgotten.into());
-        add("cycles", self.cycles.iter().map(cycle).collect());
+        add("cycles", json!(self.cycles.iter().map(CycleRecord::from).collect::<Vec<_>>()));
         Value::Object(map).to_string()
     }
 
@@ -130,45 +129,6 @@ fn counts(histogram: &Histogram<u64>) -> Value {
 /// Thread, start and time of each, in nanoseconds.
 fn long_operations(operations: &Operations) -> Value {
     operations.long.iter().map(|long| json!([long.thread, long.start, long.time])).collect()
-}
-
-fn cycle(report: &CycleReport) -> Value {
-    json!({
-        "number": report.number,
-        "scope": format!("{:?}", report.scope),
-        "cause": format!("{:?}", report.cause),
-        "time_us": us(report.time),
-        "allocated_bytes": report.allocated_bytes,
-        "allocated_meanwhile_bytes": report.allocated_meanwhile,
-        "late": report.late,
-        "tracing_us": us(report.tracing),
-        "marked_objects": report.marked_objects,
-        "dirty_pages": report.dirty_pages,
-        "faults": report.faults,
-        "rescanned_pages": report.rescanned_pages,
-        "barren_pages": report.barren_pages,
-        "rounds": report.rounds,
-        "stops": report.stops.iter().map(stop).collect::<Value>(),
-    })
-}
-
-fn stop(stop: &StopReport) -> Value {
-    json!({
-        "purpose": format!("{:?}", stop.purpose),
-        "total_us": us(stop.total),
-        "to_safepoint_us": us(stop.to_safepoint),
-        "scan_us": us(stop.scan),
-        "roots_us": us(stop.roots),
-        "rescan_us": us(stop.rescan),
-        "drain_us": us(stop.drain),
-        "references_us": us(stop.references),
-        "finish_us": us(stop.finish),
-        "resume_us": us(stop.resume),
-    })
-}
-
-fn us(time: Duration) -> f64 {
-    rounded(time.as_secs_f64() * 1e6)
 }
 
 /// The sum of what a histogram has recorded, within its precision.

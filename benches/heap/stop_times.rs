@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use strandline::{HeapOptions, Scope, StopPurpose, StopReport};
+use strandline::HeapOptions;
 
 use crate::graph::{Graph, graph_bytes, options};
 use crate::random::{Locality, Picks, SEED};
+use crate::stops::records::{CycleRecord, StopRecord};
+use crate::stops::{PARTS, Stops};
 
 /// GiB of old nodes, if no others are asked for.
 const LIVE_GIB: [usize; 4] = [1, 2, 4, 8];
@@ -14,13 +16,15 @@ const LIVE_GIB: [usize; 4] = [1, 2, 4, 8];
 /// What programs do, and what is hardest.
 const STORES_PER_MIB: [usize; 2] = [20, 1000];
 
+/// At least so long, and so many cycles.
 const TIME: Duration = Duration::from_secs(8);
+const CYCLES: u64 = 3;
 
 /// The largest heap limit.
 const LARGEST: usize = 13 << 30;
 
 pub(crate) fn run(asked_gib: &[usize]) {
-    println!("stops: one mutator, {} s each, in ms", TIME.as_secs());
+    println!("stops: one mutator, {} s and {CYCLES} cycles each at least, in ms", TIME.as_secs());
     println!(
         "  {:>8} {:>10} | {:>5} {:>4} | {:>5} {:>7} {:>7} {:>7} | {:>9}",
         "live GiB", "stores/MiB", "minor", "full", "stops", "median", "p99", "longest", "preempted"
@@ -56,56 +60,37 @@ fn measure(gib: usize, limit: usize) {
         let mut picks = Picks::new(Locality::Uniform, graph.count(), SEED, (0, 1));
         let (before, preempted) = (graph.heap.stats().collections, preemptions());
         let start = Instant::now();
-        while start.elapsed() < TIME {
+        while start.elapsed() < TIME || graph.heap.stats().collections < before + CYCLES {
             graph.mutate(stores, &mut picks);
         }
         let preempted = preemptions() - preempted;
-        let reports = graph.cycles_since(before);
-        let full = reports.iter().filter(|report| report.scope == Scope::Full).count();
-        let mut stops: Vec<_> = reports.iter().flat_map(|report| &report.stops).collect();
-        stops.sort_by_key(|stop| stop.total);
-        print!("  {gib:8} {stores:10} | {:5} {full:4} | ", reports.len() - full);
-        let Some(longest) = stops.last() else {
-            println!("no cycle has ended");
-            continue;
-        };
-        println!(
-            "{:5} {:7.3} {:7.3} {:7.3} | {preempted:9}",
-            stops.len(),
-            ms(quantile(&stops, 0.5).total),
-            ms(quantile(&stops, 0.99).total),
-            ms(longest.total)
-        );
-        print_parts("longest stop", longest);
-        let remark = stops.iter().rfind(|stop| stop.purpose == StopPurpose::Remark);
-        remark.into_iter().for_each(|remark| print_parts("longest remark", remark));
+        let cycles: Vec<_> = graph.cycles_since(before).iter().map(CycleRecord::from).collect();
+        print(&cycles, (gib, stores), preempted);
     }
 }
 
-/// The stop that as large a part of them, in order of their times, does not exceed.
-fn quantile<'a>(stops: &[&'a StopReport], part: f64) -> &'a StopReport {
-    let rank = (stops.len() as f64 * part).ceil() as usize;
-    stops[rank.clamp(1, stops.len()) - 1]
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-fn print_parts(name: &str, stop: &StopReport) {
+fn print(cycles: &[CycleRecord], (gib, stores): (usize, usize), preempted: i64) {
+    let full = cycles.iter().filter(|cycle| cycle.scope == "Full").count();
+    let stops = Stops::new(cycles.iter().flat_map(|cycle| &cycle.stops));
+    let ms = |part| stops.quantile(part).map_or(0.0, |stop| stop.total_us / 1e3);
     println!(
-        "           {name:<14} ({:?}) {:.3}: to safepoint {:.3}, scan {:.3}, roots {:.3}, rescan {:.3}, drain {:.3}, \
-         finish {:.3}, resume {:.3}",
-        stop.purpose,
-        ms(stop.total),
-        ms(stop.to_safepoint),
-        ms(stop.scan),
-        ms(stop.roots),
-        ms(stop.rescan),
-        ms(stop.drain),
-        ms(stop.finish),
-        ms(stop.resume),
+        "  {gib:8} {stores:10} | {:5} {full:4} | {:5} {:7.3} {:7.3} {:7.3} | {preempted:9}",
+        cycles.len() - full,
+        stops.count(),
+        ms(0.5),
+        ms(0.99),
+        ms(1.0),
     );
+    let remarks = cycles.iter().flat_map(|cycle| &cycle.stops);
+    let remarks = Stops::new(remarks.filter(|stop| stop.purpose == "Remark"));
+    for (name, stop) in [("longest stop", stops.longest()), ("longest remark", remarks.longest())] {
+        stop.into_iter().for_each(|stop| print_parts(name, stop));
+    }
+}
+
+fn print_parts(name: &str, stop: &StopRecord) {
+    let parts = PARTS.map(|(part, us)| format!("{part} {:.3}", us(stop) / 1e3)).join(", ");
+    println!("           {name:<14} ({}) {:.3}: {parts}", stop.purpose, stop.total_us / 1e3);
 }
 
 /// How often a thread of this process had to make way for another, or for another process: where that

@@ -1,0 +1,45 @@
+//! What this heap's stops consist of.
+
+use std::fmt::Write as _;
+
+use super::figures::Group;
+use super::plan::Part;
+use super::stops::{PARTS, Stops};
+use super::subject::Subject;
+use super::tables::rounded;
+
+/// The longest stop of each job and the one at the 99th percentile, of all runs together.
+pub(crate) fn write(text: &mut String, groups: &[Group<'_>]) {
+    let parts = PARTS.map(|(name, _)| name).join(" | ");
+    let mut rows = String::new();
+    for part in [Part::Table, Part::Live, Part::Threads] {
+        for group in groups.iter().filter(|group| group.part == part) {
+            rows_of(&mut rows, group);
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let _ = write!(
+        text,
+        "\n### What strandline's stops consist of, ms\n\nOf the last cycles of each run, which are some \
+         thousands.\n\n| | limit | stops | | for | all of it | {parts} |\n|---|--:|--:|---|---|--:|{}\n{rows}",
+        "--:|".repeat(PARTS.len()),
+    );
+}
+
+fn rows_of(rows: &mut String, group: &Group<'_>) {
+    let cycles = group.done(Subject::Concurrent).flat_map(|run| &run.cycles);
+    let stops = Stops::new(cycles.flat_map(|cycle| &cycle.stops));
+    let (workload, limit, count) = (group.workload, group.limit_mib, stops.count());
+    for (which, stop) in [("longest", stops.longest()), ("p99", stops.quantile(0.99))] {
+        let Some(stop) = stop else { continue };
+        let ms = |us: f64| rounded(us / 1e3);
+        let parts = PARTS.map(|(_, us)| ms(us(stop))).join(" | ");
+        let (purpose, total) = (stop.purpose.to_lowercase(), ms(stop.total_us));
+        let _ = writeln!(
+            rows,
+            "| {workload} | {limit} | {count} | {which} | {purpose} | {total} | {parts} |"
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! The parts of `benches/compare` that work figures out, choose what is run, and read what runs print.
+//! They are tested here because a benchmark without a harness has no tests of its own.
+
+#[allow(dead_code, reason = "nothing is run or drawn here")]
+#[path = "../../benches/compare/main.rs"]
+mod compare;
+
+mod chart;
+mod figures;
+mod parse;
+mod plan;
+mod sample;
+mod schedule;
+mod stops;
+mod tables;
+
+use compare::plan::{Job, Part};
+use compare::sample::{Sample, Status};
+use compare::subject::Subject;
+
+/// A job of the table.
+fn job(workload: &str, limit_mib: u64, subjects: &[Subject]) -> Job {
+    Job {
+        parts: vec![(Part::Table, 2.0)],
+        workload: workload.to_owned(),
+        limit_mib,
+        subjects: subjects.to_vec(),
+    }
+}
+
+/// A run that came to its end, with these figures.
+fn run(workload: &str, limit_mib: u64, subject: Subject, fields: &[(&str, f64)]) -> Sample {
+    let mut sample = Sample::new(&job(workload, limit_mib, &[subject]), subject, Status::Done);
+    sample.fields = fields.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+    sample
+}
