@@ -4,11 +4,12 @@
 //! minor one goes on filling the current map, so that what is marked (old) stays marked.
 //!
 //! ```text
-//!   Roots ──▶ Trace ──▶ Preclean ──▶ Remark ──▶ (finished)
-//!                       │ ▲ │      │ ▲ ▲
-//!                       └─┘ │      └─┘ │
-//!           still shrinking ▼     late │
-//!                         Brake ───────┘
+//!   Roots ──▶ Trace ──▶ Preclean ◀──▶ Remark ──▶ (finished)
+//!                        │ ▲ │       │ ▲ ▲
+//!                        └─┘ │       └─┘ │
+//!        gets quicker, or    ▼   late    │
+//!        the program is    Brake ────────┘
+//!        held up from now on
 //! ```
 //!
 //! - **Roots**: a stop as short as finding them; allocation buffers are retired.
@@ -17,20 +18,26 @@
 //!   protecting early makes the program fault all through the trace.
 //! - **Preclean**: in a stop as before, what is now allocated is retired and roots are found again;
 //!   then dirty pages are consumed and looked at, until that is quickly done or does not get
-//!   quicker.
+//!   quicker even though threads that allocate are held up.
 //! - **Remark**: a stop with a deadline. First what is owed is looked at. When that is done in time:
 //!   a last scan (GET alone: what is left unprotected is dirty, which is safe), roots, the pages that
 //!   it found, and whatever they lead to. Marking has ended when, in this stop, nothing is owed and
 //!   nothing is left to trace.
 //!
 //! A remark that is late hands back what is left and lets the program go on: incremental update
-//! makes the retry sound. What is left is looked at in further stops, each as short as the deadline,
-//! and in between the program runs too briefly to write many pages.
+//! makes the retry sound. The first few times there is another round of precleaning.
 //!
 //! - **Brake**: where precleaning does not get quicker, because the program writes pages as fast as
-//!   they are looked at, they are consumed in such stops, too.
+//!   they are looked at, they are consumed in short stops, too. What is left is looked at in further
+//!   stops, each as short as the deadline, and in between the program runs too briefly to write many
+//!   pages.
+
+mod phase;
 
 use std::time::{Duration, Instant};
+
+use phase::gets_quicker;
+pub(super) use phase::{Outcome, Phase};
 
 use super::collect::{RootSlots, Stop};
 use super::heap::Shared;
@@ -44,10 +51,6 @@ use super::verify::verify;
 use crate::heap::{Memory, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
-
-/// Rounds of precleaning before a stop is tried, and where the program only grows.
-const ROUNDS: u32 = 12;
-const GROWING_ROUNDS: u32 = 100;
 
 /// Objects that are marked for each page that is looked at again where the program only grows.
 const GROWING: usize = 8;
@@ -68,94 +71,6 @@ pub(super) const PATIENCE: u32 = 3;
 
 /// Work that is worth waking helpers for in a stop.
 const WORTH_HELP: Duration = Duration::from_micros(200);
-
-/// What a cycle does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    Roots,
-    Trace,
-    Preclean {
-        round: u32,
-        before: Duration,
-    },
-    /// `from`: the address up to which pages have been consumed.
-    Brake {
-        attempt: u32,
-        from: usize,
-    },
-    Remark {
-        attempt: u32,
-    },
-    Finished,
-}
-
-/// What came of a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Done,
-    /// Looking at what was owed took so long; it is quick enough for a stop.
-    Precleaned {
-        time: Duration,
-        quick: bool,
-    },
-    /// Nearly all that there was to do is new, and there is room: stops would not make it less.
-    Growing,
-    /// It does not get quicker, but from now on whoever allocates is held up.
-    Pressed,
-    /// Time was up before this address.
-    ConsumedUntil(usize),
-    /// Time was up before the last scan.
-    LateBeforeScan,
-    /// Too much was left for a stop: the program can run while it is traced.
-    MuchLeft,
-    /// Again, as often before.
-    LateAfterScan,
-}
-
-impl Phase {
-    /// The transitions, all of them.
-    pub(super) fn next(self, outcome: Outcome) -> Self {
-        match (self, outcome) {
-            (Self::Roots, _) => Self::Trace,
-            (Self::Trace, _) => Self::Preclean { round: 0, before: Duration::MAX },
-            (Self::Preclean { .. }, Outcome::Precleaned { quick: true, .. }) => {
-                Self::Remark { attempt: 0 }
-            }
-            (Self::Preclean { round, before }, Outcome::Precleaned { time, .. })
-                if gets_quicker(time, before) && round + 1 < ROUNDS =>
-            {
-                Self::Preclean { round: round + 1, before: time }
-            }
-            (Self::Preclean { round, .. }, Outcome::Growing) if round + 1 < GROWING_ROUNDS => {
-                Self::Preclean { round: round + 1, before: Duration::MAX }
-            }
-            (Self::Preclean { round, .. }, Outcome::Pressed) if round + 1 < ROUNDS => {
-                Self::Preclean { round: round + 1, before: Duration::MAX }
-            }
-            (Self::Preclean { .. }, _) => Self::Brake { attempt: 0, from: 0 },
-            (Self::Brake { attempt, .. }, Outcome::ConsumedUntil(from)) => {
-                Self::Brake { attempt: attempt + 1, from }
-            }
-            (Self::Brake { attempt, .. }, _) => Self::Remark { attempt: attempt + 1 },
-            (Self::Remark { attempt }, Outcome::LateBeforeScan) => {
-                Self::Remark { attempt: attempt + 1 }
-            }
-            (Self::Remark { .. }, Outcome::MuchLeft) => {
-                Self::Preclean { round: 0, before: Duration::MAX }
-            }
-            (Self::Remark { attempt }, Outcome::LateAfterScan) => {
-                Self::Brake { attempt: attempt + 1, from: 0 }
-            }
-            (Self::Remark { .. } | Self::Finished, _) => Self::Finished,
-        }
-    }
-}
-
-/// Whether a round of precleaning took so much less time than the one before that the next one is worth
-/// its faults.
-fn gets_quicker(time: Duration, before: Duration) -> bool {
-    time / 2 < before / 3
-}
 
 /// One cycle in progress.
 struct Run<'a, M> {
@@ -474,61 +389,5 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.report.end(shared.end_collection(), shared.pacer.cycle_ends());
         stop.laps.lap(|report| &mut report.finish);
         self.report.stops.push(shared.resume(stop));
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn precleaned(ms: u64, quick: bool) -> Outcome {
-        Outcome::Precleaned { time: Duration::from_millis(ms), quick }
-    }
-
-    #[test]
-    fn precleaning_goes_on_while_it_helps() {
-        let first = Phase::Preclean { round: 0, before: Duration::MAX };
-        let second = first.next(precleaned(100, false));
-        assert!(matches!(second, Phase::Preclean { round: 1, .. }));
-        assert!(matches!(second.next(precleaned(50, false)), Phase::Preclean { round: 2, .. }));
-        assert_eq!(second.next(precleaned(90, false)), Phase::Brake { attempt: 0, from: 0 });
-        assert_eq!(first.next(precleaned(10, true)), Phase::Remark { attempt: 0 });
-    }
-
-    #[test]
-    fn precleaning_goes_on_while_the_program_only_grows() {
-        let mut phase = Phase::Preclean { round: 0, before: Duration::MAX };
-        for _ in 1..GROWING_ROUNDS {
-            phase = phase.next(Outcome::Growing);
-            assert!(matches!(phase, Phase::Preclean { .. }));
-        }
-        assert_eq!(phase.next(Outcome::Growing), Phase::Brake { attempt: 0, from: 0 });
-    }
-
-    #[test]
-    fn whoever_allocates_is_held_up_before_everybody_is_stopped() {
-        let first = Phase::Preclean { round: 0, before: Duration::from_millis(100) };
-        let second = first.next(Outcome::Pressed);
-        assert_eq!(second, Phase::Preclean { round: 1, before: Duration::MAX });
-        let last = Phase::Preclean { round: ROUNDS - 1, before: Duration::MAX };
-        assert_eq!(last.next(Outcome::Pressed), Phase::Brake { attempt: 0, from: 0 });
-    }
-
-    #[test]
-    fn what_is_too_much_for_a_stop_is_traced_while_the_program_runs() {
-        let again = Phase::Remark { attempt: 0 }.next(Outcome::MuchLeft);
-        assert_eq!(again, Phase::Preclean { round: 0, before: Duration::MAX });
-    }
-
-    #[test]
-    fn a_remark_that_was_late_is_tried_again() {
-        let again = Phase::Remark { attempt: 2 }.next(Outcome::LateBeforeScan);
-        assert_eq!(again, Phase::Remark { attempt: 3 });
-        let again = Phase::Remark { attempt: 2 }.next(Outcome::LateAfterScan);
-        assert_eq!(again, Phase::Brake { attempt: 3, from: 0 });
-        let again = again.next(Outcome::ConsumedUntil(4096));
-        assert_eq!(again, Phase::Brake { attempt: 4, from: 4096 });
-        assert_eq!(again.next(Outcome::Done), Phase::Remark { attempt: 5 });
-        assert_eq!(Phase::Remark { attempt: 2 }.next(Outcome::Done), Phase::Finished);
     }
 }

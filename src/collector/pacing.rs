@@ -3,7 +3,8 @@
 //! Bytes are charged by the block. A cycle begins when the program has allocated its nursery, or
 //! earlier when, by what was allocated during the cycles before, it would not end before the limit.
 //! While a cycle runs and room gets short, whoever takes a block first helps to mark, the longer
-//! the less room there is. Only at the limit do mutators wait.
+//! the less room there is; and as long as may be where marking does not keep up with what the program
+//! writes and allocates. Only at the limit do mutators wait.
 
 use std::time::Duration;
 
