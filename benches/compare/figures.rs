@@ -32,7 +32,8 @@ pub(crate) fn groups(samples: &[Sample]) -> Vec<Group<'_>> {
             }
             let (mut runs, mut any_limit) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
             for run in samples.iter().filter(|run| run.workload == workload) {
-                if run.limit_mib == limit_mib || !run.subject.collects() {
+                let asked = part.subjects().contains(&run.subject);
+                if asked && (run.limit_mib == limit_mib || !run.subject.collects()) {
                     runs.entry(run.subject).or_default().push(run);
                 }
                 if run.status == Status::Done {

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
 
+use Part::{Limits, Live, Stores, Table, Threads};
+
 /// A question that runs are to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Part {
@@ -18,6 +20,18 @@ pub(crate) enum Part {
     Threads,
     /// What a store costs
     Stores,
+}
+
+impl Part {
+    /// Who is asked.
+    pub(crate) fn subjects(self) -> &'static [Subject] {
+        match self {
+            Table | Limits => &Subject::ALL,
+            Live => &Subject::FOR_LARGE_HEAPS,
+            Threads => &Subject::COLLECTORS,
+            Stores => &Subject::TRACKERS,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +93,8 @@ struct Plan(Vec<Job>);
 
 impl Plan {
     /// Adds a job, or its part to the same job.
-    fn add(&mut self, part: (Part, f64), workload: &str, factor: f64, subjects: &[Subject]) {
+    fn add(&mut self, part: (Part, f64), workload: &str, factor: f64) {
+        let subjects = part.0.subjects();
         // No heap is smaller than 8 MiB.
         let limit_mib = ((live_mib(workload) * factor).ceil() as u64).max(8);
         let same = |job: &&mut Job| job.workload == workload && job.limit_mib == limit_mib;
@@ -104,28 +119,26 @@ pub(crate) fn jobs(size: Size) -> Vec<Job> {
     let mut plan = Plan::default();
     for &(part, line) in lines {
         match part {
-            Part::Table => {
+            Table => {
                 let (factors, workload) = line.split_once(' ').expect("factors and a workload");
                 for factor in factors.split(',').map(|factor| factor.parse().expect("a factor")) {
-                    plan.add((part, factor), workload, factor, &Subject::ALL);
+                    plan.add((part, factor), workload, factor);
                 }
             }
-            Part::Limits => {
+            Limits => {
                 for factor in [1.3, 2.0, 3.0, 4.0, 6.0] {
-                    plan.add((part, factor), line, factor, &Subject::ALL);
+                    plan.add((part, factor), line, factor);
                 }
             }
-            Part::Live => plan.add((part, live_mib(line)), line, 2.0, &Subject::COLLECTORS),
-            Part::Threads => plan.add((part, argument(line, 2)), line, 4.0, &Subject::COLLECTORS),
-            Part::Stores => plan.add((part, 0.0), line, 2.0, &Subject::TRACKERS),
+            Live => plan.add((part, live_mib(line)), line, 2.0),
+            Threads => plan.add((part, argument(line, 2)), line, 4.0),
+            Stores => plan.add((part, 0.0), line, 2.0),
         }
     }
     plan.0
 }
 
 type Lines = &'static [(Part, &'static str)];
-
-use Part::{Limits, Live, Stores, Table, Threads};
 
 /// Lines of the table begin with the limits as multiples of what is alive.
 const QUICK: Lines = &[
@@ -147,8 +160,8 @@ const QUICK: Lines = &[
     (Stores, "stores 128 zipf"),
     (Stores, "stores 128 cluster"),
     (Live, "oldmut 262144 64 1 100"),
-    (Live, "oldmut 1048576 64 1 100"),
-    (Live, "oldmut 4194304 64 1 100"),
+    (Live, "oldmut 1048576 256 1 100"),
+    (Live, "oldmut 4194304 1024 1 100"),
     (Limits, "gcbench 1 1"),
     (Limits, "oldmut 524288 256 1"),
 ];
@@ -174,14 +187,14 @@ const STANDARD: Lines = &[
     (Threads, "gcbench 5 1"),
     (Threads, "gcbench 5 2"),
     (Threads, "gcbench 5 4"),
-    // The smallest and the largest first: a plot needs them most.
-    (Live, "oldmut 4194304 256 1 100"),
-    (Live, "oldmut 67108864 256 1 100"),
-    (Live, "oldmut 16777216 256 1 100"),
     (Limits, "gcbench 5 1"),
     (Limits, "bintrees 18"),
-    (Live, "oldmut 8388608 256 1 100"),
-    (Live, "oldmut 33554432 256 1 100"),
+    // As many bytes are allocated as are old. A few sizes that are far apart first.
+    (Live, "oldmut 4194304 256 1 100"),
+    (Live, "oldmut 33554432 2048 1 100"),
+    (Live, "oldmut 16777216 1024 1 100"),
+    (Live, "oldmut 8388608 512 1 100"),
+    (Live, "oldmut 67108864 4096 1 100"),
     (Limits, "oldmut 1048576 1024 1"),
     (Limits, "lru 200000 400000 4000000"),
 ];

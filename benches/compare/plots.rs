@@ -26,6 +26,8 @@ const fn share(label: &str) -> Axis<'_> {
     Axis { label, scale: Scale::Share }
 }
 
+const THREADS: [(f64, &str); 3] = [(1.0, "1"), (2.0, "2"), (4.0, "4")];
+
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
     let groups = groups(samples.all());
     for group in groups.iter().filter(|group| group.part == Part::Table) {
@@ -34,7 +36,11 @@ pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
     for (part, title, axis) in [
         (Part::Limits, "at different heap limits", linear("heap limit / live size")),
         (Part::Live, "with old heaps of different sizes", log("live size, MiB")),
-        (Part::Threads, "on different numbers of threads", linear("threads")),
+        (
+            Part::Threads,
+            "on different numbers of threads",
+            Axis { label: "threads", scale: Scale::Named(&THREADS) },
+        ),
     ] {
         // By workload; for live sizes and threads only its name, as the arguments are what varies.
         let mut families: BTreeMap<String, Vec<&Group<'_>>> = BTreeMap::new();

@@ -33,6 +33,8 @@ impl Subject {
     pub(crate) const ALL: [Self; 9] =
         [Concurrent, Stopped, Cards, NoCollect, Bdwgc, Malloc, Go, JavaG1, JavaZ];
     pub(crate) const COLLECTORS: [Self; 6] = [Concurrent, Stopped, Bdwgc, Go, JavaG1, JavaZ];
+    /// Of ours the one that is made for them.
+    pub(crate) const FOR_LARGE_HEAPS: [Self; 5] = [Concurrent, Bdwgc, Go, JavaG1, JavaZ];
     pub(crate) const TRACKERS: [Self; 3] = [Concurrent, Cards, NoCollect];
 
     pub(crate) fn name(self) -> &'static str {

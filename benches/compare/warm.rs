@@ -23,7 +23,8 @@ pub(crate) fn warm(job: &Job, subject: Subject) -> Result<()> {
     let wanted = if subject == Subject::NoCollect { limit.max(WITHOUT_LIMIT_MIB) } else { limit };
     let wanted = wanted.min(available_mib()? / 2);
     // In a process of its own: a child's peak of resident memory begins with its parent's.
-    let mut command = Command::new(std::env::current_exe()?);
+    // By this name the program is there even if it was built anew meanwhile.
+    let mut command = Command::new("/proc/self/exe");
     let status = command.args(["--touch-mib", &wanted.to_string()]).status()?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }

@@ -47,7 +47,6 @@ fn passing<W: Writer>(mutator: &mut Mutator, writer: W, depth: u32) -> Result<u6
 impl Workload for BinTrees {
     const NAME: &'static str = "bintrees";
     type Model = Nodes;
-    const MODEL: Nodes = Nodes;
 
     fn run<W: Writer>(
         &self,

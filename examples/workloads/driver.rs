@@ -16,8 +16,7 @@ pub(crate) trait Workload {
     const NAME: &'static str;
 
     /// What its objects look like.
-    type Model: ObjectModel;
-    const MODEL: Self::Model;
+    type Model: ObjectModel + Default;
 
     /// Does the work.
     fn run<W: Writer>(
@@ -71,7 +70,7 @@ impl Failure {
 
 /// Runs a workload and prints the result.
 pub(crate) fn run<L: Workload>(workload: &L, options: &Options) -> Result<(), Failure> {
-    let heap = Heap::new(L::MODEL, options.heap())?;
+    let heap = Heap::new(L::Model::default(), options.heap())?;
     let outcome = work(&heap, workload, options)?;
     let stats = heap.stats();
     eprintln!("{}\n{stats}", heap.tracker());

@@ -91,7 +91,6 @@ fn program<W: Writer>(mutator: &mut Mutator, writer: W) -> Result<u64, OutOfMemo
 impl Workload for GcBench {
     const NAME: &'static str = "gcbench";
     type Model = Nodes;
-    const MODEL: Nodes = Nodes;
 
     fn run<W: Writer>(
         &self,

@@ -112,7 +112,6 @@ fn build<W: Writer>(mutator: &mut Mutator, writer: W, count: usize) -> Result<Ar
 impl Workload for GcOld {
     const NAME: &'static str = "gcold";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

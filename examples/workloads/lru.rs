@@ -211,7 +211,6 @@ impl<W: Writer> Cache<W> {
 impl Workload for Lru {
     const NAME: &'static str = "lru";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

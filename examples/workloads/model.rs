@@ -15,6 +15,7 @@ use crate::write::{Field, Writer};
 const WORD: usize = size_of::<usize>();
 
 /// Objects that begin with two references, left and right, and hold no others.
+#[derive(Default)]
 pub(crate) struct Nodes;
 
 // SAFETY: all precise objects of these heaps are laid out like that; fresh ones are zero, which is
@@ -31,6 +32,7 @@ unsafe impl ObjectModel for Nodes {
 }
 
 /// Objects that begin with the number of references that follow.
+#[derive(Default)]
 pub(crate) struct Records;
 
 // SAFETY: `new_record` is the only way to a precise object in these heaps. The header of a fresh

@@ -148,7 +148,6 @@ impl OldMut {
 impl Workload for OldMut {
     const NAME: &'static str = "oldmut";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

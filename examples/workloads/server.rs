@@ -207,7 +207,6 @@ impl Server {
 impl Workload for Server {
     const NAME: &'static str = "server";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

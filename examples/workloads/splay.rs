@@ -61,7 +61,6 @@ impl<W: Writer> Program<'_, W> {
 impl Workload for Splay {
     const NAME: &'static str = "splay";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

@@ -114,7 +114,6 @@ fn sum(nodes: Array) -> u64 {
 impl Workload for Stores {
     const NAME: &'static str = "stores";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

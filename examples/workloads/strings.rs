@@ -151,7 +151,6 @@ impl<W: Writer> Queue<W> {
 impl Workload for Strings {
     const NAME: &'static str = "strings";
     type Model = Records;
-    const MODEL: Records = Records;
 
     fn run<W: Writer>(
         &self,

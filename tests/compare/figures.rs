@@ -114,6 +114,15 @@ fn a_run_counts_in_all_parts_of_its_job() {
 }
 
 #[test]
+fn who_is_not_asked_does_not_count_in_a_part() {
+    let mut samples = [cpu(64, Subject::Go, 1.0, 0.0), cpu(64, Subject::Malloc, 1.0, 0.0)];
+    samples[0].parts = vec![(Part::Threads, 1.0)];
+    let groups = groups(&samples);
+    let asked: Vec<_> = groups.iter().map(|group| (group.part, group.runs.len())).collect();
+    assert_eq!(asked, [(Part::Threads, 1), (Part::Table, 2)]);
+}
+
+#[test]
 fn a_collector_has_failed_if_no_run_came_to_its_end() {
     let mut samples = [cpu(64, Subject::Go, 5.0, 0.0), cpu(64, Subject::Go, 7.0, 0.0)];
     samples[1].status = Status::OutOfMemory;

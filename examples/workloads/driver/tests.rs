@@ -36,7 +36,7 @@ fn verified<L: Workload + Args>(arguments: &str, stress: Option<u32>) -> u64 {
         stress,
         ..options.heap()
     };
-    let heap = Heap::new(L::MODEL, heap_options).unwrap();
+    let heap = Heap::new(L::Model::default(), heap_options).unwrap();
     let outcome = work(&heap, &workload, &options).unwrap();
     check(&workload, &outcome, &options).unwrap();
     heap.stats().collections
@@ -70,7 +70,6 @@ struct Wrong;
 impl Workload for Wrong {
     const NAME: &'static str = "wrong";
     type Model = crate::model::Nodes;
-    const MODEL: Self::Model = crate::model::Nodes;
 
     fn run<W: Writer>(&self, _: &Heap<Self::Model>, _: W, _: &Options) -> Result<Outcome, Failure> {
         Ok(Outcome { sum: 1, ..Outcome::default() })
