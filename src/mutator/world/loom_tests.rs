@@ -228,3 +228,99 @@ fn loom_a_mutator_that_forks_and_a_collector_take_turns() {
         assert_eq!(world.attached(), 0);
     });
 }
+
+/// What a thread does that comes back from a blocking region while the world is stopped.
+type ComeBack = fn(&World<Local>, &Thread<Local>);
+
+/// Two mutators come back, and one attaches if `attaching`, while the collector stops the world and
+/// resumes it, so often: it waits for those that waited.
+fn come_back(stops: usize, attaching: bool, come_back: ComeBack) {
+    let world = loom::sync::Arc::new(World::new());
+    let mut running: Vec<_> = (0..2)
+        .map(|_| {
+            let (world, thread) = (loom::sync::Arc::clone(&world), attach(&world));
+            loom::thread::spawn(move || {
+                world.park(&thread);
+                come_back(&world, &thread);
+                touch(&thread);
+                world.park(&thread);
+            })
+        })
+        .collect();
+    if attaching {
+        let world = loom::sync::Arc::clone(&world);
+        running.push(loom::thread::spawn(move || {
+            let thread = attach(&world);
+            touch(&thread);
+            world.park(&thread);
+        }));
+    }
+    for _ in 0..stops {
+        let stopped = world.stop();
+        inspect(&stopped);
+        stopped.resume();
+    }
+    running.into_iter().for_each(|thread| thread.join().unwrap());
+    let state = world.lock();
+    assert_eq!((state.asleep, state.waiting), (0, 0));
+}
+
+#[test]
+fn loom_everybody_who_sleeps_until_the_end_of_a_stop_is_woken() {
+    check(Some(2), || come_back(1, false, World::unpark));
+}
+
+#[test]
+fn loom_everybody_who_sleeps_is_woken_beside_one_who_attaches() {
+    check(Some(1), || come_back(1, true, World::unpark));
+}
+
+#[test]
+fn loom_everybody_who_sleeps_is_woken_by_two_stops() {
+    check(Some(2), || come_back(2, false, World::unpark));
+}
+
+/// As `unpark`, with what is done with the lock after the stop.
+fn unpark_and(
+    world: &World<Local>,
+    thread: &Thread<Local>,
+    end: fn(&World<Local>, &mut State<Local>),
+) {
+    let (acq, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
+    while thread.word.compare_exchange(PARKED, 0, acq, relaxed).is_err() {
+        let mut state = world.lock();
+        (state.asleep, state.waiting) = (state.asleep + 1, state.waiting + 1);
+        while state.stopped {
+            state = world.resumed.wait(state).unwrap();
+        }
+        (state.asleep, state.waiting) = (state.asleep - 1, state.waiting - 1);
+        end(world, &mut state);
+    }
+}
+
+/// What [`unpark_and`] does that is right.
+fn wake_next(world: &World<Local>, state: &mut State<Local>) {
+    if state.asleep > 0 {
+        world.resumed.notify_one();
+    }
+}
+
+fn tell_collector(world: &World<Local>, state: &mut State<Local>) {
+    if state.waiting == 0 {
+        world.parked.notify_all();
+    }
+}
+
+#[test]
+fn loom_control_who_is_woken_wakes_nobody() {
+    refute("deadlock", Some(3), || {
+        come_back(1, false, |world, thread| unpark_and(world, thread, tell_collector));
+    });
+}
+
+#[test]
+fn loom_control_the_last_one_that_wakes_does_not_tell_the_collector() {
+    refute("deadlock", Some(3), || {
+        come_back(1, false, |world, thread| unpark_and(world, thread, wake_next));
+    });
+}
