@@ -110,10 +110,7 @@ impl Vm {
         let mut work = Value::NIL;
         let (mut x, mut y, mut index) = (x, y, 0);
         loop {
-            if classes.0.len() == classes.0.capacity() {
-                let entries = classes.0.len();
-                self.aside(entries, || classes.0.reserve(entries.max(64)));
-            }
+            self.make_room(&mut classes.0);
             self.mutator.safepoint();
             if x.is_pair() && y.is_pair() {
                 if classes.merge(x.0, y.0) {

@@ -34,7 +34,7 @@ impl Vm {
             Style::Display | Style::Write => !is_small(value, &mut FEW.clone()),
         };
         if search {
-            labels = labelled(value, style == Style::Shared);
+            labels = self.labelled(value, style == Style::Shared)?;
         }
         let mut printer = Printer { vm: self, text: String::new(), style, labels, next_label: 0 };
         printer.print(value)?;
@@ -70,11 +70,6 @@ impl Vm {
     }
 }
 
-/// The parts of a value that are printed with it.
-fn parts(value: Value) -> [Option<Value>; 2] {
-    if value.is_pair() { [Some(value.car()), Some(value.cdr())] } else { [None, None] }
-}
-
 fn is_compound(value: Value) -> bool {
     value.is_pair() || value.is(Type::Vector)
 }
@@ -98,39 +93,56 @@ fn is_small(mut value: Value, budget: &mut usize) -> bool {
     }
 }
 
-/// The objects that need labels: those that contain themselves, or with `shared` all that are met
-/// twice. Allocates nothing in the heap.
-fn labelled(root: Value, shared: bool) -> HashMap<usize, Option<usize>> {
-    let mut labels = HashMap::new();
-    // Whether an object is still being walked.
-    let mut met: HashMap<usize, bool> = HashMap::new();
-    let mut work = vec![(root.0, false)];
-    while let Some((word, leaving)) = work.pop() {
-        let value = Value(word);
-        if leaving {
-            met.insert(word, false);
-            continue;
-        }
-        if !is_compound(value) {
-            continue;
-        }
-        match met.get(&word) {
-            Some(&open) => {
+impl Vm {
+    /// The objects that need labels: those that contain themselves, or with `shared` all that are
+    /// met twice.
+    ///
+    /// What is left to walk is in the heap: vectors of a value, whether it is to be left or entered,
+    /// and the next such vector.
+    fn labelled(&mut self, root: Value, shared: bool) -> Outcome<HashMap<usize, Option<usize>>> {
+        let mut labels = HashMap::new();
+        // Whether an object is still being walked.
+        let mut met: HashMap<usize, bool> = HashMap::new();
+        let mut work = self.work(root, Value::FALSE, Value::NIL)?;
+        while !work.is_nil() {
+            self.mutator.safepoint();
+            self.make_room(&mut met);
+            let (value, leaving) = (work.slot(0), work.slot(1).is_true());
+            work = work.slot(2);
+            if leaving {
+                met.insert(value.0, false);
+                continue;
+            }
+            if let Some(&open) = met.get(&value.0) {
                 if open || shared {
-                    labels.insert(word, None);
+                    labels.insert(value.0, None);
                 }
                 continue;
             }
-            None => met.insert(word, true),
-        };
-        work.push((word, true));
-        if value.is_pair() {
-            work.extend(parts(value).iter().flatten().rev().map(|part| (part.0, false)));
+            met.insert(value.0, true);
+            work = self.work(value, Value::TRUE, work)?;
+            if value.is_pair() {
+                work = self.work(value.cdr(), Value::FALSE, work)?;
+                work = self.work(value.car(), Value::FALSE, work)?;
+                continue;
+            }
+            for index in (0..value.length()).rev() {
+                self.mutator.safepoint();
+                work = self.work(value.slot(index), Value::FALSE, work)?;
+            }
+        }
+        self.aside(met.len(), || drop(met));
+        Ok(labels)
+    }
+
+    /// The work that is left, with a value in front of it if it has parts.
+    fn work(&mut self, value: Value, leaving: Value, rest: Value) -> Outcome {
+        if is_compound(value) {
+            self.object_with(Type::Vector, &[value, leaving, rest])
         } else {
-            work.extend(value.slots().iter().rev().map(|part| (part.0, false)));
+            Ok(rest)
         }
     }
-    labels
 }
 
 struct Printer<'v> {
@@ -145,6 +157,7 @@ struct Printer<'v> {
 impl Printer<'_> {
     fn print(&mut self, value: Value) -> Outcome<()> {
         self.vm.check_native_stack("write")?;
+        self.vm.mutator.safepoint();
         if is_compound(value) {
             if self.label(value) {
                 return Ok(());
@@ -202,7 +215,7 @@ impl Printer<'_> {
 
     fn atom(&mut self, value: Value) -> Outcome<()> {
         if let Some(number) = value.as_number() {
-            self.text += &format_number(&number, 10);
+            self.text += &self.vm.aside(number.bits(), || format_number(&number, 10));
         } else if let Some(c) = value.as_character() {
             self.character(c);
         } else if value.is_closure() {

@@ -168,3 +168,54 @@ fn mutexes_of_threads_that_have_ended_are_abandoned() {
         (was-abandoned abandoned #t abandoned was-abandoned #f)(not-owned #f)#t";
     prints(text, expected);
 }
+
+/// A stop does not wait until a long primitive is done: another thread collects twice while one of
+/// them runs. (Once could be a collection that had stopped everybody before it began.)
+#[test]
+fn long_primitives_have_safepoints() {
+    let text = "
+        (define collections 0)
+        (define stop #f)
+        (define collector
+          (thread-start! (make-thread (lambda () (let loop () (gc) (set! collections (+ collections 1)) (if (not stop) (loop)))))))
+        (define (check name primitive)
+          (let try ((tries 200))
+            (let ((before collections))
+              (primitive)
+              (cond ((>= (- collections before) 2) (display name) (newline))
+                    ((= tries 0) (display (list name 'has 'no 'safepoint)) (newline))
+                    (else (try (- tries 1)))))))
+        (define circle (iota 100))
+        (set-cdr! (list-tail circle 99) circle)
+        (check 'list-tail (lambda () (list-tail circle 100000000)))
+        (define as (make-string 100000 #\\a))
+        (define pattern (string-append (make-string 5000 #\\a) (string #\\b)))
+        (check 'string-search-forward (lambda () (string-search-forward pattern as 0)))
+        (define big (expt 3 300000))
+        (check 'number->string (lambda () (number->string big)))
+        (define (times n x) (make-list n x))
+        (define x (times 3000 (make-string 100000 #\\a)))
+        (define y (times 3000 (make-string 100000 #\\a)))
+        (check 'equal? (lambda () (equal? x y)))
+        (define z (times 1000 (iota 1000)))
+        (define port (open-output-string))
+        (check 'write (lambda () (set! port (open-output-string)) (write z port)))
+        (set! stop #t)
+        (thread-join! collector)";
+    prints(text, "list-tail\nstring-search-forward\nnumber->string\nequal?\nwrite\n");
+}
+
+#[test]
+fn exit_runs_what_dynamic_wind_has_outstanding() {
+    let text = "
+        (dynamic-wind list
+          (lambda () (dynamic-wind list (lambda () (exit 3)) (lambda () (display \"inner \"))))
+          (lambda () (display \"outer\")))";
+    let output = program("", text, &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "inner outer");
+    assert_eq!(output.status.code(), Some(3));
+    let text = "(dynamic-wind list (lambda () (emergency-exit 4)) (lambda () (display \"after\")))";
+    let output = program("", text, &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(4));
+}

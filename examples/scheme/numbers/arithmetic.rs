@@ -31,8 +31,14 @@ macro_rules! operation {
                     Number::Flo(x.to_f64() $operator y.to_f64())
                 }
                 _ => match (x.to_bigint(), y.to_bigint(), x.to_ratio(), y.to_ratio()) {
-                    (Some(a), Some(b), ..) => Number::Big(a $operator b),
-                    (_, _, Some(a), Some(b)) => Number::Ratio(a $operator b),
+                    (Some(a), Some(b), ..) => {
+                        let bits = a.bits() + b.bits();
+                        Number::Big(self.aside(bits as usize, || a $operator b))
+                    }
+                    (_, _, Some(a), Some(b)) => {
+                        let bits = a.denom().bits() + b.denom().bits();
+                        Number::Ratio(self.aside(bits as usize, || a $operator b))
+                    }
                     _ => unreachable!("exact numbers are ratios"),
                 },
             };
@@ -58,7 +64,11 @@ impl Vm {
             return Err(self.error("/: division by zero", &[]));
         }
         match (x.to_ratio(), y.to_ratio()) {
-            (Some(a), Some(b)) => self.number(Number::Ratio(a / b)),
+            (Some(a), Some(b)) => {
+                let bits = a.numer().bits() + b.numer().bits();
+                let quotient = self.aside(bits as usize, || a / b);
+                self.number(Number::Ratio(quotient))
+            }
             _ => unreachable!("exact numbers are ratios"),
         }
     }
@@ -80,13 +90,14 @@ impl Vm {
         if negative && is_zero(&x) {
             return Err(self.error("expt: division by zero", &[]));
         }
-        let power = match x.to_bigint() {
+        let bits = x.bits().saturating_mul(exponent as usize);
+        let power = self.aside(bits, || match x.to_bigint() {
             Some(n) => Ratio::from_integer(n.pow(exponent)),
             None => {
                 let q = x.to_ratio().expect("exact numbers are ratios");
                 Ratio::new_raw(q.numer().pow(exponent), q.denom().pow(exponent))
             }
-        };
+        });
         self.number(Number::Ratio(if negative { power.recip() } else { power }))
     }
 

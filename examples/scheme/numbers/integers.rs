@@ -52,7 +52,8 @@ impl Vm {
         let (a, b) = (self.integer_in(who, x)?, self.integer_in(who, y)?);
         let result = match (a, b) {
             (IntegerArgument::Exact(a), IntegerArgument::Exact(b)) if !b.is_zero() => {
-                return self.integer(&divide(&a, &b));
+                let result = self.aside((a.bits() + b.bits()) as usize, || divide(&a, &b));
+                return self.integer(&result);
             }
             (IntegerArgument::Inexact(a), IntegerArgument::Inexact(b)) if b != 0.0 => {
                 divide_floats(a, b)

@@ -76,6 +76,15 @@ impl Number {
         }
     }
 
+    /// How large it is, where that is of any length.
+    pub(crate) fn bits(&self) -> usize {
+        match self {
+            Self::Fix(_) | Self::Flo(_) => 64,
+            Self::Big(n) => n.bits() as usize,
+            Self::Ratio(q) => (q.numer().bits() + q.denom().bits()) as usize,
+        }
+    }
+
     /// The integer that this is, if it is an exact one.
     pub(crate) fn to_bigint(&self) -> Option<BigInt> {
         match self {

@@ -1,11 +1,15 @@
 ; Procedures on lists, vectors and strings that call procedures.
 
+; The result of a walk along a list, if what it came to is the end of one.
+(define (%at-end who rest result)
+  (if (null? rest) result (error (string-append who ": not a list") rest)))
+
 (define (member object list . same)
   (if (null? same)
       (%member object list)
       (let ((same? (car same)))
         (let loop ((rest list))
-          (cond ((not (pair? rest)) #f)
+          (cond ((not (pair? rest)) (%at-end "member" rest #f))
                 ((same? object (car rest)) rest)
                 (else (loop (cdr rest))))))))
 
@@ -14,7 +18,7 @@
       (%assoc object list)
       (let ((same? (car same)))
         (let loop ((rest list))
-          (cond ((not (pair? rest)) #f)
+          (cond ((not (pair? rest)) (%at-end "assoc" rest #f))
                 ((same? object (caar rest)) (car rest))
                 (else (loop (cdr rest))))))))
 
@@ -26,7 +30,7 @@
   (let loop ((list list) (result '()))
     (if (pair? list)
         (loop (cdr list) (cons (procedure (car list)) result))
-        (reverse result))))
+        (%at-end "map" list (reverse result)))))
 
 (define map
   (case-lambda
@@ -47,7 +51,8 @@
     ((procedure list)
      (let loop ((list list))
        (if (pair? list)
-           (begin (procedure (car list)) (loop (cdr list))))))
+           (begin (procedure (car list)) (loop (cdr list)))
+           (%at-end "for-each" list (void)))))
     ((procedure . lists)
      (let loop ((lists lists))
        (if (not (%any-null? lists))

@@ -347,13 +347,15 @@ fn radix(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome<u32> {
 fn number_to_string(vm: &mut Vm, a: &[Value]) -> Outcome {
     let number = vm.number_in("number->string", a[0])?;
     let radix = radix(vm, "number->string", a)?;
-    vm.string(&format_number(&number, radix))
+    let text = vm.aside(number.bits(), || format_number(&number, radix));
+    vm.string(&text)
 }
 
 fn string_to_number(vm: &mut Vm, a: &[Value]) -> Outcome {
     vm.expect("string->number", Type::String, a[0])?;
     let radix = radix(vm, "string->number", a)?;
-    match parse_number(&a[0].text(), radix) {
+    let text = vm.text_of(a[0], 0..a[0].length());
+    match vm.aside(text.len(), || parse_number(&text, radix)) {
         Some(number) => vm.number(number),
         None => Ok(Value::FALSE),
     }

@@ -181,12 +181,10 @@ fn search(vm: &mut Vm, a: &[Value]) -> Outcome {
     let start = vm.index_in("string-search-forward", a[2])?;
     let (pattern, length) = (a[0], a[1].length());
     let last = length.checked_sub(pattern.length()).map_or(0, |last| last + 1);
-    let found = vm.try_in_pieces(start.min(last)..last, |mut piece| {
-        let pattern = pattern.characters();
-        match piece.find(|&at| a[1].characters()[at..].starts_with(pattern)) {
-            Some(at) => Break(at),
-            None => Continue(()),
-        }
+    let mut places = start..last;
+    let found = places.find(|&at| {
+        vm.mutator.safepoint();
+        a[1].characters()[at..].starts_with(pattern.characters())
     });
     Ok(found.map_or(Value::FALSE, Value::index))
 }

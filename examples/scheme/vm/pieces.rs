@@ -1,6 +1,8 @@
 //! Work that takes long without allocating anything, in pieces with a safepoint between them, so that
 //! no stop waits for it.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::ops::{ControlFlow, Range};
 
 use crate::object::{Type, elements};
@@ -58,6 +60,14 @@ impl Vm {
     /// if it is on many (`size`) bytes or digits.
     pub(crate) fn aside<R>(&mut self, size: usize, work: impl FnOnce() -> R) -> R {
         if size < PIECE { work() } else { self.mutator.blocking(work) }
+    }
+
+    /// Makes room in a full map for what comes next: to move a large map takes long.
+    pub(crate) fn make_room<K: Eq + Hash, V>(&mut self, map: &mut HashMap<K, V>) {
+        if map.len() == map.capacity() {
+            let entries = map.len();
+            self.aside(entries, || map.reserve(entries.max(64)));
+        }
     }
 
     /// The length of a proper list; as [`list_length`](crate::object::list_length), for long ones.
