@@ -76,6 +76,11 @@ fn control_pages_are_forgiven_only_where_nothing_was_marked() {
     control(Rule::ForgiveNew, nothing, store_into_a_young_object);
 }
 
+#[test]
+fn control_a_scan_is_about_new_blocks_with_something_marked() {
+    control(Rule::ScanMarked, nothing, store_into_a_young_object);
+}
+
 fn nothing_happens(_: &mut Program, _: Progress) -> Until {
     Until::Parked
 }

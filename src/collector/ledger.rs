@@ -17,7 +17,8 @@ use std::time::Instant;
 use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError, Tracker};
-use crate::heap::{Bitmap, Marks, Memory, Watched, Where, Which};
+use crate::heap::geometry::BLOCK;
+use crate::heap::{Age, Bitmap, Marks, Memory, Watched, Where, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -77,7 +78,7 @@ impl Ledger {
         memory: &Memory,
         rules: &Rules,
     ) -> Progress {
-        let watched = memory.pool().watched(Which::AllButHot, place, &memory.metadata);
+        let watched = watched(Which::AllButHot, place, memory, rules);
         let progress = self.consume_these(watched, None, memory.tracker(), rules);
         memory.pool().take_temperature(&self.owed, &memory.metadata);
         progress
@@ -92,7 +93,7 @@ impl Ledger {
         memory: &Memory,
         rules: &Rules,
     ) -> Progress {
-        let mut watched = memory.pool().watched(Which::All, place, &memory.metadata);
+        let mut watched = watched(Which::All, place, memory, rules);
         watched.skip_until(from);
         self.consume_these(watched, deadline, memory.tracker(), rules)
     }
@@ -112,8 +113,7 @@ impl Ledger {
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Only where something is marked. Nothing may be owned.
     pub(super) fn peek(&self, memory: &Memory, marks: &Marks, rules: &Rules, help: Help<'_>) {
-        let watched =
-            memory.pool().watched(Which::AllAsItIs, Where::Marked(marks), &memory.metadata);
+        let watched = watched(Which::AllAsItIs, Where::Marked(marks), memory, rules);
         debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
         self.peek_these(watched, memory.tracker(), rules, help);
     }
@@ -200,6 +200,19 @@ impl Ledger {
     pub(super) fn slices(&self) -> Slices<'_> {
         Slices { owed: &self.owed, hull: self.owed.hull(), next: AtomicUsize::new(0) }
     }
+}
+
+/// What a scan is about.
+fn watched(which: Which, place: Where<'_>, memory: &Memory, rules: &Rules) -> Watched {
+    let metadata = &memory.metadata;
+    let mut watched = memory.pool().watched(which, place, metadata);
+    if !rules.holds(Rule::ScanMarked) {
+        let is_old =
+            |block: &PageRange| metadata.age(metadata.geometry.block(block.start())) == Age::Old;
+        let blocks = watched.quiet.iter().flat_map(|range| range.pieces(BLOCK));
+        watched.quiet = blocks.filter(is_old).collect();
+    }
+    watched
 }
 
 /// How much of some owed pages was looked at.

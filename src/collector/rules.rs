@@ -26,6 +26,8 @@ pub(super) enum Rule {
     LookAtExternal,
     /// A word that may be anything is no reference into an owned block.
     RetiredOnly,
+    /// A scan is about every block with a marked object, also when it is new.
+    ScanMarked,
     /// Dirty pages are forgiven only where nothing can have been marked before the scan.
     ForgiveNew,
     /// In a forked child, everything is owed that a cycle may have consumed which was cut off.
