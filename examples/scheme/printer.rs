@@ -201,8 +201,8 @@ impl Printer<'_> {
     }
 
     fn atom(&mut self, value: Value) -> Outcome<()> {
-        if let Some(number) = value.as_number() {
-            self.text += &format_number(&number, 10);
+        if let Some(number) = format_number(value, 10) {
+            self.text += &number;
         } else if let Some(c) = value.as_character() {
             self.character(c);
         } else if value.is_closure() {
