@@ -40,13 +40,14 @@ fn exactly(
     if value == Value::fixnum(argument) {
         return Ok(Value::fixnum(result));
     }
-    let z = vm.complex_in(who, value)?;
     if value.is_complex() {
+        let z = vm.complex_in(who, value)?;
         return vm.complex(complex(z));
     }
-    match real(z.re) {
+    let x = vm.flonum_in(who, value)?;
+    match real(x) {
         // Real arguments without a real result, as of `acos`.
-        y if y.is_nan() && z.re.is_finite() => vm.complex(complex(z)),
+        y if y.is_nan() && x.is_finite() => vm.complex(complex(x.into())),
         y => vm.flonum(y),
     }
 }
@@ -77,6 +78,9 @@ fn ln(number: &Number) -> f64 {
 fn natural_logarithm(vm: &mut Vm, value: Value) -> Outcome {
     if value == Value::fixnum(1) {
         return Ok(Value::ZERO);
+    }
+    if value.is_flonum() && value.as_flonum() >= 0.0 {
+        return vm.flonum(value.as_flonum().ln());
     }
     if value.is_complex() {
         let z = vm.complex_in("log", value)?;
@@ -128,6 +132,9 @@ fn inexact_root(number: &Number) -> f64 {
 }
 
 pub(super) fn square_root(vm: &mut Vm, value: Value) -> Outcome {
+    if value.is_flonum() && value.as_flonum() >= 0.0 {
+        return vm.flonum(value.as_flonum().sqrt());
+    }
     if value.is_complex() {
         return complex_root(vm, value);
     }
