@@ -2,7 +2,6 @@
 
 use crate::error::ErrorKind;
 use crate::expand::{Form, STANDARD_LIBRARIES};
-use crate::numbers::parse_number;
 use crate::object::{Type, elements};
 use crate::ports::{INPUT, OUTPUT, TEXTUAL};
 use crate::tables::Equivalence;
@@ -130,8 +129,8 @@ impl Vm {
         for (name, exports) in STANDARD_LIBRARIES {
             let mut parts = Value::NIL;
             for part in name.split(' ').rev() {
-                let part = match parse_number(part, 10) {
-                    Some(number) => self.number(number)?,
+                let part = match self.parse_number(part, 10)? {
+                    Some(number) => number,
                     None => self.symbol(part)?,
                 };
                 parts = self.cons(part, parts)?;

@@ -21,7 +21,9 @@ fn numbers_eqv(x: Value, y: Value) -> bool {
     }
     match (x.object_type(), y.object_type()) {
         (Type::Bignum, Type::Bignum) => x.length() == y.length() && x.digits() == y.digits(),
-        (Type::Ratio, Type::Ratio) => eqv(x.slot(0), y.slot(0)) && eqv(x.slot(1), y.slot(1)),
+        (Type::Ratio, Type::Ratio) | (Type::Complex, Type::Complex) => {
+            eqv(x.slot(0), y.slot(0)) && eqv(x.slot(1), y.slot(1))
+        }
         // An empty string or vector is like any other.
         _ => false,
     }
@@ -214,7 +216,7 @@ pub(crate) fn hash_eqv(value: Value) -> usize {
     if value.is(Type::Bignum) {
         return mix(value.digits().iter().fold(0, |hash, digit| mix(hash ^ *digit as usize)));
     }
-    if value.is(Type::Ratio) {
+    if value.is(Type::Ratio) || value.is_complex() {
         return hash_eqv(value.slot(0)) ^ hash_eqv(value.slot(1)).rotate_left(7);
     }
     hash_eq(value)

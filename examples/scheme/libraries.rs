@@ -4,7 +4,7 @@
 pub(crate) const FEATURES: &[&str] = &[
     "r7rs",
     "exact-closed",
-    "exact-complex-not",
+    "exact-complex",
     "ieee-float",
     "full-unicode",
     "ratios",

@@ -49,6 +49,8 @@ pub(crate) enum Type {
     /// An identifier that a macro has inserted.
     Alias,
     Ratio,
+    /// A number that is not real.
+    Complex,
     Condition,
     Thread,
     Mutex,

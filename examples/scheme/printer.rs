@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::error::condition_parts;
-use crate::numbers::format_number;
 use crate::object::Type;
 use crate::reader::is_plain_symbol;
 use crate::value::Value;
@@ -214,8 +213,8 @@ impl Printer<'_> {
     }
 
     fn atom(&mut self, value: Value) -> Outcome<()> {
-        if let Some(number) = value.as_number() {
-            self.text += &self.vm.aside(number.bits(), || format_number(&number, 10));
+        if let Some(number) = self.vm.format_number(value, 10) {
+            self.text += &number;
         } else if let Some(c) = value.as_character() {
             self.character(c);
         } else if value.is_closure() {

@@ -155,12 +155,22 @@ impl Value {
         self.is_fixnum() || self.is(Type::Bignum)
     }
 
+    /// Whether it is a real number that is exact.
     pub(crate) fn is_exact(self) -> bool {
         self.is_exact_integer() || self.is(Type::Ratio)
     }
 
-    pub(crate) fn is_number(self) -> bool {
+    pub(crate) fn is_real(self) -> bool {
         self.is_exact() || self.is_flonum()
+    }
+
+    /// Whether it is a number that is not real.
+    pub(crate) fn is_complex(self) -> bool {
+        self.is(Type::Complex)
+    }
+
+    pub(crate) fn is_number(self) -> bool {
+        self.is_real() || self.is_complex()
     }
 }
 

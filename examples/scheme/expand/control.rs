@@ -4,7 +4,7 @@ use super::Expander;
 use super::binding::let_node;
 use super::forms::{Form, negation, sequence_of};
 use crate::compile::ir::{Inline, Node};
-use crate::object::{Type, elements};
+use crate::object::elements;
 use crate::value::Value;
 use crate::vm::{Op, Outcome};
 
@@ -142,7 +142,7 @@ impl Expander<'_> {
         let position = self.position;
         let mut tests: Vec<_> = elements(data)
             .map(|datum| {
-                let boxed = datum.is_flonum() || datum.is(Type::Bignum) || datum.is(Type::Ratio);
+                let boxed = datum.is_number() && !datum.is_fixnum();
                 let op = if boxed { Op::JumpEqv } else { Op::JumpEq };
                 let operands = vec![Node::Local(variable), Node::Constant(datum)];
                 Node::Inline(Inline::Compare(op), operands, position)

@@ -9,7 +9,7 @@ use crate::value::Value;
 use crate::vm::{Outcome, Vm};
 
 macro_rules! operation {
-    ($name:ident, $in_tower:ident, $who:literal, $operator:tt, $checked:ident) => {
+    ($name:ident, $in_tower:ident, $complex:ident, $who:literal, $operator:tt, $checked:ident) => {
         /// What the instruction and the procedure of this name do.
         #[inline(never)]
         pub(crate) fn $name(&mut self, x: Value, y: Value) -> Outcome {
@@ -21,7 +21,9 @@ macro_rules! operation {
 
         #[inline(never)]
         fn $in_tower(&mut self, x: Value, y: Value) -> Outcome {
-            let (x, y) = (self.number_in($who, x)?, self.number_in($who, y)?);
+            let (Some(x), Some(y)) = (x.as_number(), y.as_number()) else {
+                return self.$complex(x, y);
+            };
             let result = match (&x, &y) {
                 (Number::Fix(a), Number::Fix(b)) => match a.$checked(*b) {
                     Some(n) => Number::Fix(n),
@@ -48,12 +50,14 @@ macro_rules! operation {
 }
 
 impl Vm {
-    operation!(add, add_in_tower, "+", +, checked_add);
-    operation!(subtract, subtract_in_tower, "-", -, checked_sub);
-    operation!(multiply, multiply_in_tower, "*", *, checked_mul);
+    operation!(add, add_in_tower, add_complex, "+", +, checked_add);
+    operation!(subtract, subtract_in_tower, subtract_complex, "-", -, checked_sub);
+    operation!(multiply, multiply_in_tower, multiply_complex, "*", *, checked_mul);
 
     pub(crate) fn divide(&mut self, x: Value, y: Value) -> Outcome {
-        let (x, y) = (self.number_in("/", x)?, self.number_in("/", y)?);
+        let (Some(x), Some(y)) = (x.as_number(), y.as_number()) else {
+            return self.divide_complex(x, y);
+        };
         if let (Number::Flo(_), _) | (_, Number::Flo(_)) = (&x, &y) {
             if matches!(y, Number::Fix(0)) {
                 return Err(self.error("/: division by zero", &[]));
@@ -73,7 +77,7 @@ impl Vm {
         }
     }
 
-    /// `x` to a power that is an exact integer.
+    /// A real `x` to a power that is an exact integer.
     pub(crate) fn power(&mut self, x: Number, mut exponent: BigInt) -> Outcome {
         if let Number::Flo(x) = x {
             let exponent = Number::Big(exponent).to_f64();
@@ -101,11 +105,21 @@ impl Vm {
         self.number(Number::Ratio(if negative { power.recip() } else { power }))
     }
 
-    pub(crate) fn inexact(&mut self, number: &Number) -> Outcome {
+    pub(crate) fn inexact(&mut self, value: Value) -> Outcome {
+        if value.is_flonum() {
+            return Ok(value);
+        }
+        if value.is_complex() {
+            return self.map_parts(value, Self::inexact);
+        }
+        let number = self.number_in("inexact", value)?;
         self.flonum(number.to_f64())
     }
 
     pub(crate) fn exact(&mut self, value: Value) -> Outcome {
+        if value.is_complex() {
+            return self.map_parts(value, Self::exact);
+        }
         match self.number_in("exact", value)? {
             Number::Flo(x) => match exact_of(x) {
                 Some(number) => self.number(number),

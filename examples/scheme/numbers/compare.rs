@@ -58,6 +58,12 @@ impl Vm {
 
     #[inline(never)]
     pub(crate) fn num_equal(&mut self, x: Value, y: Value) -> Outcome<bool> {
-        Ok(self.compare_for("=", x, y)? == Some(Ordering::Equal))
+        if x.is_flonum() && y.is_flonum() {
+            return Ok(x.as_flonum() == y.as_flonum());
+        }
+        if x.is_complex() || y.is_complex() {
+            return self.complex_equal(x, y);
+        }
+        Ok(self.compare_in_tower("=", x, y)? == Some(Ordering::Equal))
     }
 }

@@ -1,27 +1,28 @@
-//! The numeric tower: fixnums, bignums, rationals, flonums.
+//! The numeric tower: fixnums, bignums, rationals, flonums; and pairs of them, the complex numbers.
 //!
 //! `num-bigint` and `num-rational` do the arithmetic; the digits of a bignum live in an object of
 //! the heap without references. Fixnums are done where they are met, and everything else here.
 
 mod arithmetic;
 mod compare;
+mod complex;
 mod format;
 mod integers;
 mod parse;
 
 pub(crate) use compare::compare;
-pub(crate) use format::format_number;
-pub(crate) use parse::parse_number;
 
 use num_bigint::{BigInt, BigUint, Sign};
 use num_rational::Ratio;
 use num_traits::{FromPrimitive, One, ToPrimitive, Zero};
 
+use parse::Literal;
+
 use crate::object::Type;
 use crate::value::Value;
 use crate::vm::{Outcome, Vm};
 
-/// A number, taken out of its value.
+/// A real number, taken out of its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Number {
     Fix(i64),
@@ -47,7 +48,7 @@ impl Value {
         BigInt::from_biguint(sign, BigUint::new(digits[1..].to_vec()))
     }
 
-    /// The number that this is, if it is one.
+    /// The number that this is, if it is a real one.
     pub(crate) fn as_number(self) -> Option<Number> {
         if self.is_fixnum() {
             return Some(Number::Fix(self.as_fixnum()));
@@ -64,6 +65,11 @@ impl Value {
         }
         None
     }
+}
+
+/// Whether a reader would take this text for a number.
+pub(crate) fn is_number_text(text: &str) -> bool {
+    parse::parse_literal(text, 10).is_some()
 }
 
 impl Number {
@@ -148,6 +154,25 @@ pub(crate) fn exact_of(x: f64) -> Option<Number> {
 }
 
 impl Vm {
+    /// The number that `text` stands for, if it is one: with prefixes, in `radix` unless one of
+    /// them says otherwise.
+    pub(crate) fn parse_number(&mut self, text: &str, radix: u32) -> Outcome<Option<Value>> {
+        let value = match self.aside(text.len(), || parse::parse_literal(text, radix)) {
+            None => return Ok(None),
+            Some(Literal::Real(number)) => self.number(number)?,
+            Some(Literal::Rectangular(real, imaginary)) => {
+                let (real, imaginary) = (self.number(real)?, self.number(imaginary)?);
+                self.rectangular(real, imaginary)?
+            }
+            Some(Literal::Polar(magnitude, angle, exact)) => {
+                let (magnitude, angle) = (self.number(magnitude)?, self.number(angle)?);
+                let value = self.polar(magnitude, angle)?;
+                if exact { self.exact(value)? } else { value }
+            }
+        };
+        Ok(Some(value))
+    }
+
     /// The value of a number, in its simplest form.
     pub(crate) fn number(&mut self, number: Number) -> Outcome {
         match number {
@@ -186,9 +211,12 @@ impl Vm {
         Ok(value)
     }
 
-    /// The number in an argument.
+    /// The real number in an argument.
     pub(crate) fn number_in(&mut self, who: &str, value: Value) -> Outcome<Number> {
-        value.as_number().ok_or_else(|| self.wrong_type(who, "number", value))
+        value.as_number().ok_or_else(|| {
+            let wanted = if value.is_complex() { "real number" } else { "number" };
+            self.wrong_type(who, wanted, value)
+        })
     }
 
     pub(crate) fn flonum_in(&mut self, who: &str, value: Value) -> Outcome<f64> {

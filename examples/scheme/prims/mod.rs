@@ -2,6 +2,7 @@
 
 mod bytevectors;
 mod characters;
+mod complex;
 mod control;
 mod input;
 mod lists;
@@ -12,6 +13,7 @@ mod strings;
 mod system;
 mod tables;
 mod threads;
+mod transcendental;
 mod vectors;
 mod weak;
 
@@ -57,6 +59,7 @@ impl Vm {
         let tables = [
             bytevectors::TABLE,
             characters::TABLE,
+            complex::TABLE,
             control::TABLE,
             input::TABLE,
             lists::TABLE,
@@ -67,6 +70,7 @@ impl Vm {
             system::TABLE,
             tables::TABLE,
             threads::TABLE,
+            transcendental::TABLE,
             vectors::TABLE,
             weak::TABLE,
         ];
@@ -154,7 +158,7 @@ const TYPE_PREDICATES: [(&str, Predicate); 14] = [
     ("boolean?", |value| value == Value::TRUE || value == Value::FALSE),
     ("number?", Value::is_number),
     ("complex?", Value::is_number),
-    ("real?", Value::is_number),
+    ("real?", Value::is_real),
     ("exact-integer?", Value::is_exact_integer),
     ("eof-object?", |value| value == Value::EOF),
     ("bytevector?", |value| value.is(Type::Bytevector)),

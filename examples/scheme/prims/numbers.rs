@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use num_bigint::BigInt;
 use num_integer::Integer;
-use num_traits::{Signed, ToPrimitive, Zero};
+use num_traits::{Signed, Zero};
 
 use super::{ANY, Definition, predicate};
-use crate::numbers::{Number, compare, format_number, is_zero, parse_number};
+use crate::numbers::{Number, compare, is_zero};
 use crate::object::Type;
 use crate::value::Value;
 use crate::vm::{Op, Outcome, Vm};
@@ -26,14 +26,14 @@ pub(super) const TABLE: &[Definition] = &[
         [x, rest @ ..] => rest.iter().try_fold(*x, |sum, &x| vm.divide(sum, x)),
         [] => unreachable!("one argument at least"),
     }),
-    ("=", 1, ANY, |vm, a| chain(vm, "=", a, Ordering::is_eq)),
+    ("=", 1, ANY, equal),
     ("<", 1, ANY, |vm, a| chain(vm, "<", a, Ordering::is_lt)),
     (">", 1, ANY, |vm, a| chain(vm, ">", a, Ordering::is_gt)),
     ("<=", 1, ANY, |vm, a| chain(vm, "<=", a, Ordering::is_le)),
     (">=", 1, ANY, |vm, a| chain(vm, ">=", a, Ordering::is_ge)),
     ("number?", 1, 1, predicate!(Value::is_number)),
     ("complex?", 1, 1, predicate!(Value::is_number)),
-    ("real?", 1, 1, predicate!(Value::is_number)),
+    ("real?", 1, 1, predicate!(Value::is_real)),
     ("rational?", 1, 1, predicate!(|x| x.is_exact() || x.is_flonum() && x.as_flonum().is_finite())),
     (
         "integer?",
@@ -45,28 +45,30 @@ pub(super) const TABLE: &[Definition] = &[
     ("exact-rational?", 1, 1, predicate!(Value::is_exact)),
     ("fixnum?", 1, 1, predicate!(Value::is_fixnum)),
     ("flonum?", 1, 1, predicate!(Value::is_flonum)),
-    ("exact?", 1, 1, |vm, a| vm.number_in("exact?", a[0]).map(|_| Value::boolean(a[0].is_exact()))),
-    ("inexact?", 1, 1, |vm, a| {
-        vm.number_in("inexact?", a[0]).map(|_| Value::boolean(a[0].is_flonum()))
+    ("exact?", 1, 1, |vm, a| {
+        Ok(Value::boolean(!vm.any_part("exact?", a[0], |x| matches!(x, Number::Flo(_)))?))
     }),
-    ("nan?", 1, 1, |vm, a| vm.flonum_in("nan?", a[0]).map(|x| Value::boolean(x.is_nan()))),
+    ("inexact?", 1, 1, |vm, a| {
+        vm.any_part("inexact?", a[0], |x| matches!(x, Number::Flo(_))).map(Value::boolean)
+    }),
+    ("nan?", 1, 1, |vm, a| {
+        vm.any_part("nan?", a[0], |x| matches!(x, Number::Flo(x) if x.is_nan())).map(Value::boolean)
+    }),
     ("finite?", 1, 1, |vm, a| {
-        let exact = a[0].is_exact();
-        vm.flonum_in("finite?", a[0]).map(|x| Value::boolean(exact || x.is_finite()))
+        let endless = |x: &Number| matches!(x, Number::Flo(x) if !x.is_finite());
+        Ok(Value::boolean(!vm.any_part("finite?", a[0], endless)?))
     }),
     ("infinite?", 1, 1, |vm, a| {
-        let exact = a[0].is_exact();
-        vm.flonum_in("infinite?", a[0]).map(|x| Value::boolean(!exact && x.is_infinite()))
+        let infinite = |x: &Number| matches!(x, Number::Flo(x) if x.is_infinite());
+        vm.any_part("infinite?", a[0], infinite).map(Value::boolean)
     }),
-    ("zero?", 1, 1, |vm, a| vm.number_in("zero?", a[0]).map(|x| Value::boolean(is_zero(&x)))),
+    ("zero?", 1, 1, |vm, a| Ok(Value::boolean(!vm.any_part("zero?", a[0], |x| !is_zero(x))?))),
     ("positive?", 1, 1, |vm, a| vm.less(Value::ZERO, a[0]).map(Value::boolean)),
     ("negative?", 1, 1, |vm, a| vm.less(a[0], Value::ZERO).map(Value::boolean)),
     ("odd?", 1, 1, |vm, a| parity(vm, "odd?", a[0]).map(Value::boolean)),
     ("even?", 1, 1, |vm, a| parity(vm, "even?", a[0]).map(|odd| Value::boolean(!odd))),
     ("max", 1, ANY, |vm, a| extreme(vm, "max", a, Ordering::Greater)),
     ("min", 1, ANY, |vm, a| extreme(vm, "min", a, Ordering::Less)),
-    ("abs", 1, 1, magnitude),
-    ("magnitude", 1, 1, magnitude),
     ("quotient", 2, 2, |vm, a| vm.divide_integers(Op::Quotient, a[0], a[1])),
     ("remainder", 2, 2, |vm, a| vm.divide_integers(Op::Remainder, a[0], a[1])),
     ("modulo", 2, 2, |vm, a| vm.divide_integers(Op::Modulo, a[0], a[1])),
@@ -84,19 +86,9 @@ pub(super) const TABLE: &[Definition] = &[
     ("round", 1, 1, |vm, a| round(vm, "round", a[0], f64::round_ties_even, round_ratio)),
     ("exact", 1, 1, |vm, a| vm.exact(a[0])),
     ("inexact->exact", 1, 1, |vm, a| vm.exact(a[0])),
-    ("inexact", 1, 1, inexact),
-    ("exact->inexact", 1, 1, inexact),
-    ("exp", 1, 1, |vm, a| exactly(vm, "exp", a[0], 0, 1, f64::exp)),
-    ("sin", 1, 1, |vm, a| exactly(vm, "sin", a[0], 0, 0, f64::sin)),
-    ("cos", 1, 1, |vm, a| exactly(vm, "cos", a[0], 0, 1, f64::cos)),
-    ("tan", 1, 1, |vm, a| exactly(vm, "tan", a[0], 0, 0, f64::tan)),
-    ("asin", 1, 1, |vm, a| exactly(vm, "asin", a[0], 0, 0, f64::asin)),
-    ("acos", 1, 1, |vm, a| exactly(vm, "acos", a[0], 1, 0, f64::acos)),
-    ("atan", 1, 2, arctangent),
-    ("log", 1, 2, logarithm),
-    ("sqrt", 1, 1, square_root),
+    ("inexact", 1, 1, |vm, a| vm.inexact(a[0])),
+    ("exact->inexact", 1, 1, |vm, a| vm.inexact(a[0])),
     ("exact-integer-sqrt", 1, 1, integer_square_root),
-    ("expt", 2, 2, power),
     ("square", 1, 1, |vm, a| vm.multiply(a[0], a[0])),
     ("number->string", 1, 2, number_to_string),
     ("string->number", 1, 2, string_to_number),
@@ -115,6 +107,15 @@ fn chain(vm: &mut Vm, who: &str, arguments: &[Value], holds: fn(Ordering) -> boo
         let next = vm.number_in(who, value)?;
         result &= compare(&last, &next).is_some_and(holds);
         last = next;
+    }
+    Ok(Value::boolean(result))
+}
+
+fn equal(vm: &mut Vm, arguments: &[Value]) -> Outcome {
+    vm.parts_in("=", arguments[0])?;
+    let mut result = true;
+    for pair in arguments.windows(2) {
+        result &= vm.num_equal(pair[0], pair[1])?;
     }
     Ok(Value::boolean(result))
 }
@@ -146,14 +147,7 @@ fn extreme(vm: &mut Vm, who: &str, arguments: &[Value], wanted: Ordering) -> Out
             best = (value, number);
         }
     }
-    if inexact { vm.inexact(&best.1) } else { Ok(best.0) }
-}
-
-fn magnitude(vm: &mut Vm, a: &[Value]) -> Outcome {
-    if a[0].is_flonum() {
-        return vm.flonum(a[0].as_flonum().abs());
-    }
-    if vm.less(a[0], Value::ZERO)? { vm.subtract(Value::ZERO, a[0]) } else { Ok(a[0]) }
+    if inexact { vm.inexact(best.0) } else { Ok(best.0) }
 }
 
 /// Folds integers; the result is inexact if one of them is.
@@ -170,7 +164,8 @@ fn fold_integers(
         inexact |= value.is_flonum();
         result = with(result, bigint(vm, who, value)?);
     }
-    if inexact { vm.inexact(&Number::Big(result)) } else { vm.integer(&result) }
+    let result = vm.integer(&result)?;
+    if inexact { vm.inexact(result) } else { Ok(result) }
 }
 
 fn part(vm: &mut Vm, who: &str, value: Value, index: usize) -> Outcome {
@@ -180,8 +175,7 @@ fn part(vm: &mut Vm, who: &str, value: Value, index: usize) -> Outcome {
     if value.is_flonum() && value.as_flonum().is_finite() {
         let exact = vm.exact(value)?;
         let part = part(vm, who, exact, index)?;
-        let part = vm.number_in(who, part)?;
-        return vm.inexact(&part);
+        return vm.inexact(part);
     }
     if !value.is_exact_integer() {
         return Err(vm.wrong_type(who, "rational number", value));
@@ -217,102 +211,6 @@ fn round_ratio(q: &Ratio) -> Ratio {
     if up { floor + BigInt::from(1) } else { floor }
 }
 
-fn inexact(vm: &mut Vm, a: &[Value]) -> Outcome {
-    if a[0].is_flonum() {
-        return Ok(a[0]);
-    }
-    let number = vm.number_in("inexact", a[0])?;
-    vm.inexact(&number)
-}
-
-/// A function of a flonum, with the one argument for which it is exact.
-fn exactly(
-    vm: &mut Vm,
-    who: &str,
-    value: Value,
-    argument: i64,
-    result: i64,
-    function: fn(f64) -> f64,
-) -> Outcome {
-    if value == Value::fixnum(argument) {
-        return Ok(Value::fixnum(result));
-    }
-    let x = vm.flonum_in(who, value)?;
-    vm.flonum(function(x))
-}
-
-fn arctangent(vm: &mut Vm, a: &[Value]) -> Outcome {
-    if a.len() == 1 {
-        return exactly(vm, "atan", a[0], 0, 0, f64::atan);
-    }
-    if a[0] == Value::ZERO && a[1].is_exact() && vm.less(Value::ZERO, a[1])? {
-        return Ok(Value::ZERO);
-    }
-    let (y, x) = (vm.flonum_in("atan", a[0])?, vm.flonum_in("atan", a[1])?);
-    vm.flonum(y.atan2(x))
-}
-
-fn ln(number: &Number) -> f64 {
-    match number {
-        // Larger than any flonum: by its digits.
-        Number::Big(n) if n.is_positive() && n.bits() > 1000 => {
-            let shift = n.bits() - 64;
-            (n >> shift).to_f64().unwrap_or(f64::NAN).ln() + shift as f64 * std::f64::consts::LN_2
-        }
-        _ => number.to_f64().ln(),
-    }
-}
-
-fn logarithm(vm: &mut Vm, a: &[Value]) -> Outcome {
-    if a.len() == 1 && a[0] == Value::fixnum(1) {
-        return Ok(Value::ZERO);
-    }
-    let number = vm.number_in("log", a[0])?;
-    if a.len() == 1 {
-        return vm.flonum(ln(&number));
-    }
-    let base = vm.number_in("log", a[1])?;
-    let result = match base.to_f64() {
-        2.0 if number.to_f64().is_finite() => number.to_f64().log2(),
-        10.0 if number.to_f64().is_finite() => number.to_f64().log10(),
-        _ => ln(&number) / ln(&base),
-    };
-    vm.flonum(result)
-}
-
-fn exact_root(n: &BigInt) -> Option<BigInt> {
-    if n.is_negative() {
-        return None;
-    }
-    let root = n.sqrt();
-    (&root * &root == *n).then_some(root)
-}
-
-fn inexact_root(number: &Number) -> f64 {
-    match (number, number.to_f64()) {
-        // Larger than any flonum, but perhaps its root is not.
-        (Number::Big(n), f64::INFINITY) => Number::Big(n.sqrt()).to_f64(),
-        (_, x) => x.sqrt(),
-    }
-}
-
-fn square_root(vm: &mut Vm, a: &[Value]) -> Outcome {
-    let number = vm.number_in("sqrt", a[0])?;
-    let exact = match &number {
-        Number::Fix(n) => exact_root(&BigInt::from(*n)).map(Number::Big),
-        Number::Big(n) => exact_root(n).map(Number::Big),
-        Number::Ratio(q) => match (exact_root(q.numer()), exact_root(q.denom())) {
-            (Some(n), Some(d)) => Some(Number::Ratio(Ratio::new_raw(n, d))),
-            _ => None,
-        },
-        Number::Flo(_) => None,
-    };
-    match exact {
-        Some(root) => vm.number(root),
-        None => vm.flonum(inexact_root(&number)),
-    }
-}
-
 fn integer_square_root(vm: &mut Vm, a: &[Value]) -> Outcome {
     let n = bigint(vm, "exact-integer-sqrt", a[0])?;
     if n.is_negative() || !a[0].is_exact_integer() {
@@ -328,14 +226,6 @@ fn integer_square_root(vm: &mut Vm, a: &[Value]) -> Outcome {
     vm.values(&[root, rest])
 }
 
-fn power(vm: &mut Vm, a: &[Value]) -> Outcome {
-    let (base, exponent) = (vm.number_in("expt", a[0])?, vm.number_in("expt", a[1])?);
-    if let Some(exponent) = exponent.to_bigint() {
-        return vm.power(base, exponent);
-    }
-    vm.flonum(base.to_f64().powf(exponent.to_f64()))
-}
-
 fn radix(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome<u32> {
     match arguments.get(1).map(|radix| radix.as_index()) {
         None => Ok(10),
@@ -345,20 +235,18 @@ fn radix(vm: &mut Vm, who: &str, arguments: &[Value]) -> Outcome<u32> {
 }
 
 fn number_to_string(vm: &mut Vm, a: &[Value]) -> Outcome {
-    let number = vm.number_in("number->string", a[0])?;
     let radix = radix(vm, "number->string", a)?;
-    let text = vm.aside(number.bits(), || format_number(&number, radix));
-    vm.string(&text)
+    match vm.format_number(a[0], radix) {
+        Some(text) => vm.string(&text),
+        None => Err(vm.wrong_type("number->string", "number", a[0])),
+    }
 }
 
 fn string_to_number(vm: &mut Vm, a: &[Value]) -> Outcome {
     vm.expect("string->number", Type::String, a[0])?;
     let radix = radix(vm, "string->number", a)?;
     let text = vm.text_of(a[0], 0..a[0].length());
-    match vm.aside(text.len(), || parse_number(&text, radix)) {
-        Some(number) => vm.number(number),
-        None => Ok(Value::FALSE),
-    }
+    Ok(vm.parse_number(&text, radix)?.unwrap_or(Value::FALSE))
 }
 
 fn shift(vm: &mut Vm, a: &[Value]) -> Outcome {

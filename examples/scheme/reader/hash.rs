@@ -1,7 +1,6 @@
 //! What begins with `#`.
 
 use super::{CHARACTER_NAMES, Reader};
-use crate::numbers::parse_number;
 use crate::object::elements;
 use crate::ports::{FOLD_CASE, set_port_flag};
 use crate::value::Value;
@@ -46,8 +45,8 @@ impl Reader<'_> {
                 while !matches!(self.next()?, None | Some('\n')) {}
                 Ok(None)
             }
-            _ => match parse_number(&word, 10) {
-                Some(number) => self.vm.number(number).map(Some),
+            _ => match self.vm.parse_number(&word, 10)? {
+                Some(number) => Ok(Some(number)),
                 None => Err(self.error(&format!("{word} means nothing"))),
             },
         }

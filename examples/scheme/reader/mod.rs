@@ -4,7 +4,7 @@ mod hash;
 mod labels;
 
 use crate::error::{CONDITION_LOCATION, ErrorKind};
-use crate::numbers::parse_number;
+use crate::numbers::is_number_text;
 use crate::object::{Type, list_length};
 use crate::ports::{COLUMN, FOLD_CASE, LINE, NAME, port_has};
 use crate::value::Value;
@@ -33,7 +33,7 @@ pub(crate) fn is_plain_symbol(name: &str) -> bool {
     let starts_well = !name.is_empty() && name != "." && !name.starts_with('#');
     starts_well
         && name.chars().all(|c| !is_delimiter(c) && !c.is_control() && !"`,\\".contains(c))
-        && parse_number(name, 10).is_none()
+        && !is_number_text(name)
 }
 
 /// Reads data from a port.
@@ -288,9 +288,8 @@ impl Reader<'_> {
         if word == "." && !is_symbol {
             return Ok(Item::Dot);
         }
-        let number = if is_symbol { None } else { parse_number(&word, 10) };
-        if let Some(number) = number {
-            return self.vm.number(number).map(Item::Datum);
+        if !is_symbol && let Some(number) = self.vm.parse_number(&word, 10)? {
+            return Ok(Item::Datum(number));
         }
         if port_has(self.port, FOLD_CASE) && !is_symbol {
             word = word.to_lowercase();

@@ -46,6 +46,9 @@ impl Vm {
     /// Makes the list of all arguments but the procedure, of which the last is a list, the arguments.
     #[inline(never)]
     pub(super) fn spread_arguments(&mut self, frame: Frame, list: Value) -> Outcome<usize> {
+        if list.is_nil() {
+            return Err(self.error("apply: no list of arguments", &[]));
+        }
         let (mut rest, mut count) = (list, 0);
         while rest.is_pair() && rest.cdr().is_pair() {
             count += 1;

@@ -310,16 +310,6 @@
 (test 2.0 (expt 4 0.5))
 (test-error (expt 0 -1))
 
-(section "6.2.6 real numbers as complex ones")
-(import (scheme complex))
-(test '(3 0 3 0) (map (lambda (f) (f 3)) (list real-part imag-part magnitude angle)))
-(test '(-2.5 0 2.5) (map (lambda (f) (f -2.5)) (list real-part imag-part magnitude)))
-(test-approximate 3.141592653589793 (angle -1))
-(test 5 (make-rectangular 5 0))
-(test 5 (make-polar 5 0))
-(test-error (make-rectangular 1 2))
-(test-error (real-part 'a))
-
 (section "6.2.6 exactness")
 (test 1.0 (inexact 1))
 (test 0.5 (inexact 1/2))
