@@ -61,7 +61,8 @@ impl Vm {
     /// An argument of a type that `who` cannot use.
     #[cold]
     pub(crate) fn wrong_type(&mut self, who: &str, wanted: &str, value: Value) -> Value {
-        self.error(&format!("{who}: not a {wanted}"), &[value])
+        let article = if wanted.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        self.error(&format!("{who}: not {article} {wanted}"), &[value])
     }
 
     #[cold]
