@@ -28,7 +28,7 @@ use crate::heap::{Memory, MemoryError, MemoryOptions};
 use crate::mutator::{Mutator, Registration, Root, RootSource, Roots, StackScan, Threads};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
-use crate::os::thread::{run_in_short_slices, wake_precisely};
+use crate::os::thread::wake_precisely;
 use crate::references::Tables;
 use crate::sync::process::atomic::{AtomicU32, AtomicU64};
 use crate::sync::process::{Mutex, MutexGuard};
@@ -315,7 +315,6 @@ impl<M: ObjectModel> Shared<M> {
     /// The driver thread: runs cycles when they are asked for.
     pub(super) fn drive(&self) {
         wake_precisely();
-        run_in_short_slices();
         while let Some((wanted, cause)) = self.requests.begin() {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let mut cycle = self.cycle.lock().expect("no panic in a collection");

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use super::heap::Shared;
 use crate::object::ObjectModel;
 use crate::os::fork::{self, Epoch};
-use crate::os::thread::run_in_short_slices;
 use crate::sync::process::Mutex;
 
 /// The threads, and the process that they are in.
@@ -64,10 +63,7 @@ impl<M: ObjectModel> Shared<M> {
             workers.sweeper = Some(self.spawn("strandline-sweep", Self::sweep_in_background)?);
         }
         while workers.helpers.len() + 1 < self.options.markers {
-            workers.helpers.push(self.spawn("strandline-mark", |shared| {
-                run_in_short_slices();
-                shared.crew.help();
-            })?);
+            workers.helpers.push(self.spawn("strandline-mark", |shared| shared.crew.help())?);
         }
         if self.concurrent && workers.driver.is_none() {
             workers.driver = Some(self.spawn("strandline-cycle", Self::drive)?);

@@ -77,30 +77,6 @@ pub(crate) fn wake_precisely() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1000_u64) };
 }
 
-/// A slice of processor time that the scheduler gives at the least.
-const SHORT_SLICE_NS: u64 = 100_000;
-
-/// Has the calling thread run soon after it wakes, for a short slice at a time, and no more of the time
-/// than others: with the usual slice it would wait for another thread's next tick, which is 4 ms.
-///
-/// Linux 6.12 and later (`sched_attr::sched_runtime` for normal threads, EEVDF); without effect before.
-pub(crate) fn run_in_short_slices() {
-    let size = size_of::<libc::sched_attr>();
-    let mut attributes = MaybeUninit::<libc::sched_attr>::zeroed();
-    // SAFETY: fills at most `size` bytes of the structure; zero is the calling thread.
-    let got =
-        unsafe { libc::syscall(libc::SYS_sched_getattr, 0, attributes.as_mut_ptr(), size, 0) };
-    // SAFETY: numbers, so any bytes will do.
-    let mut attributes = unsafe { attributes.assume_init() };
-    // Whoever has chosen another policy for this process has chosen its latencies, too.
-    if got != 0 || attributes.sched_policy != libc::SCHED_OTHER as u32 {
-        return;
-    }
-    attributes.sched_runtime = SHORT_SLICE_NS;
-    // SAFETY: reads the structure. If it fails the thread is scheduled as before.
-    unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
-}
-
 #[cfg(target_arch = "x86_64")]
 const CALLEE_SAVED: usize = 6;
 #[cfg(target_arch = "aarch64")]
