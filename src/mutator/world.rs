@@ -25,6 +25,9 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 const STOP: usize = 1;
 const PARKED: usize = 2;
 
+/// How long a collector waits for safepoints without sleeping: most threads need less.
+const SPIN: Duration = Duration::from_micros(80);
+
 /// A thread's part of the protocol, with `T`: what else the collector has to know of the thread.
 #[derive(Debug)]
 pub(crate) struct Thread<T> {
@@ -44,6 +47,26 @@ impl<T> Thread<T> {
     pub(crate) fn should_park(&self) -> bool {
         self.word.load(Ordering::Relaxed) & STOP != 0
     }
+
+    fn is_parked(&self) -> bool {
+        self.word.load(Ordering::Acquire) & PARKED != 0
+    }
+}
+
+/// Waits for a short time without sleeping until all of `threads` are parked: who sleeps may run late
+/// itself, and the world stands for longer. Returns the one that was last, and when it was seen.
+fn spin_until_parked<T>(threads: &[Arc<Thread<T>>]) -> Option<(String, Instant)> {
+    let (start, mut slowest) = (Instant::now(), None);
+    while let Some(running) = threads.iter().find(|thread| !thread.is_parked()) {
+        slowest = Some(running);
+        let waited = start.elapsed();
+        if waited > SPIN {
+            return None;
+        }
+        // It may need this processor.
+        if waited > SPIN / 4 { std::thread::yield_now() } else { std::hint::spin_loop() }
+    }
+    slowest.map(|thread| (thread.name.clone(), Instant::now()))
 }
 
 /// The threads of a heap.
@@ -177,8 +200,14 @@ impl<T> World<T> {
         for thread in &state.threads {
             thread.word.fetch_or(STOP, Ordering::AcqRel);
         }
-        let is_parked = |thread: &Arc<Thread<T>>| thread.word.load(Ordering::Acquire) & PARKED != 0;
-        while !state.threads.iter().all(is_parked) {
+        if cfg!(not(loom)) && !state.threads.iter().all(|thread| thread.is_parked()) {
+            let threads = state.threads.clone();
+            drop(state);
+            let slowest = spin_until_parked(&threads);
+            state = self.lock();
+            state.last = state.last.take().or(slowest);
+        }
+        while !state.threads.iter().all(|thread| thread.is_parked()) {
             state = self.parked.wait(state).expect("no panic under the world's lock");
         }
         let (slowest, at) = state.last.take().unzip();
