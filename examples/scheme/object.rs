@@ -275,8 +275,14 @@ pub(crate) fn elements(list: Value) -> impl Iterator<Item = Value> {
 
 /// The length of a proper list.
 pub(crate) fn list_length(list: Value) -> Option<usize> {
+    list_length_by(list, || ())
+}
+
+/// The length of a proper list; does `step` at each pair.
+pub(crate) fn list_length_by(list: Value, mut step: impl FnMut()) -> Option<usize> {
     let (mut rest, mut slow, mut length) = (list, list, 0);
     while rest.is_pair() {
+        step();
         rest = rest.cdr();
         length += 1;
         if length % 2 == 0 {

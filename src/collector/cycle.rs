@@ -207,8 +207,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         tally
     }
 
-    /// Whether what was done was to mark what the program has made meanwhile, and nobody has to help
-    /// yet. A stop would find as much to mark, while the program waits.
+    /// Whether what was done was to mark what the program has made meanwhile. A stop would find as much
+    /// to mark, while the program waits.
     fn is_growing(&self, tally: Tally) -> bool {
         tally.marked > GROWING * tally.rescanned
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::ops::{ControlFlow, Range};
 
-use crate::object::{Type, elements};
+use crate::object::{Type, elements, list_length_by};
 use crate::value::Value;
 
 use super::Vm;
@@ -72,19 +72,7 @@ impl Vm {
 
     /// The length of a proper list; as [`list_length`](crate::object::list_length), for long ones.
     pub(crate) fn length_of(&mut self, list: Value) -> Option<usize> {
-        let (mut rest, mut slow, mut length) = (list, list, 0);
-        while rest.is_pair() {
-            self.mutator.safepoint();
-            rest = rest.cdr();
-            length += 1;
-            if length % 2 == 0 {
-                slow = slow.cdr();
-                if slow == rest && rest.is_pair() {
-                    return None;
-                }
-            }
-        }
-        rest.is_nil().then_some(length)
+        list_length_by(list, || self.mutator.safepoint())
     }
 
     /// Calls `visit` with the index and the value of each element of a list.

@@ -35,7 +35,7 @@ pub(in crate::collector) enum Outcome {
         time: Duration,
         quick: bool,
     },
-    /// Nearly all that there was to do is new, and there is room: stops would not make it less.
+    /// Nearly all that there was to do is new: stops would not make it less.
     Growing,
     /// It does not get quicker, but from now on whoever allocates is held up.
     Pressed,
