@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::crew::JobNumber;
 use super::heap::Shared;
 use super::history::Cycle;
 use super::mark::{Marking, Scope, When};
@@ -59,12 +60,12 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
 
     fn assist(&self, time: Duration) {
         let start = Instant::now();
-        let end = start + time;
+        let (end, mut last) = (start + time, JobNumber::default());
         // Between two runs of the markers there is nobody to help. Who went on then would make the
         // next one as long as the last.
         while self.pacer.is_running() && Instant::now() < end {
-            if !self.crew.assist(end) {
-                self.crew.await_job(end);
+            if !self.crew.assist(end, &mut last) {
+                self.crew.await_job(end, last);
             }
         }
         self.lock_recorder().stalled(start.elapsed());
@@ -107,13 +108,13 @@ impl<M: ObjectModel> Shared<M> {
         if cause == Cause::Exhaustion && self.pacer.is_running() {
             self.pacer.note_late();
         }
-        let wish = self.requests.ask(cause);
+        let (wish, mut last) = (self.requests.ask(cause), JobNumber::default());
         let answer = loop {
             if let Some(answer) = self.requests.answer(wish) {
                 break answer;
             }
             // Nobody to help: between two runs of the markers, or before the first.
-            if !self.crew.assist(Instant::now() + TURN) {
+            if !self.crew.assist(Instant::now() + TURN, &mut last) {
                 self.requests.wait(wish, TURN / 4);
             }
         };

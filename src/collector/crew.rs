@@ -41,15 +41,28 @@ pub(super) struct Crew {
     left: Condvar,
 }
 
+/// Which job it was. When an assistant comes back from one before its time is up, there is nothing left
+/// to do in it, though its leader may not have ended it yet: it does not ask for that one again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct JobNumber(u64);
+
 #[derive(Default)]
 struct State {
     job: Option<Job>,
+    number: JobNumber,
     /// Helpers that the job still wants.
     openings: usize,
     inside: usize,
     assistance: bool,
     panic: Option<Box<dyn Any + Send>>,
     shut_down: bool,
+}
+
+impl State {
+    /// The job that is open to an assistant who was in `last`.
+    fn open_to(&self, last: JobNumber) -> Option<Job> {
+        self.job.filter(|_| self.assistance && self.number != last)
+    }
 }
 
 impl Crew {
@@ -75,6 +88,7 @@ impl Crew {
         let mut state = self.lock();
         debug_assert!(state.job.is_none(), "a crew has one job at a time");
         (state.job, state.openings, state.assistance) = (Some(job), helpers, assistance);
+        state.number.0 += 1;
         drop(state);
         for _ in 0..helpers {
             self.called.notify_one();
@@ -92,23 +106,26 @@ impl Crew {
         result
     }
 
-    /// Takes part in the job that is going on, if assistance is welcome there, until `deadline`.
-    /// Returns whether it was.
-    pub(super) fn assist(&self, deadline: Instant) -> bool {
+    /// Takes part in the job that is going on, if assistance is welcome there and it is not the `last`
+    /// one, which is done, until `deadline`. Returns whether it did.
+    pub(super) fn assist(&self, deadline: Instant, last: &mut JobNumber) -> bool {
         let mut state = self.lock();
-        let Some(job) = state.job.filter(|_| state.assistance) else { return false };
+        let Some(job) = state.open_to(*last) else { return false };
         state.inside += 1;
+        let number = state.number;
         drop(state);
         self.take_part(job, Role::Assistant(deadline));
+        if Instant::now() < deadline {
+            *last = number;
+        }
         true
     }
 
-    /// Waits until assistance is welcome, or until `deadline`.
-    pub(super) fn await_job(&self, deadline: Instant) {
+    /// Waits until assistance is welcome in another job than the `last`, or until `deadline`.
+    pub(super) fn await_job(&self, deadline: Instant, last: JobNumber) {
         let state = self.lock();
         let time = deadline.saturating_duration_since(Instant::now());
-        let is_welcome = state.assistance && state.job.is_some();
-        if !is_welcome && !time.is_zero() {
+        if state.open_to(last).is_none() && !time.is_zero() {
             drop(self.welcome.wait_timeout(state, time).expect("no panic under the crew's lock"));
         }
     }

@@ -319,8 +319,7 @@ impl<M: ObjectModel> Shared<M> {
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let mut cycle = self.cycle.lock().expect("no panic in a collection");
                 self.finish_sweep(&mut cycle);
-                let live = self.lock_recorder().live_bytes;
-                let scope = if wanted == Scope::Full { wanted } else { cycle.next_scope(live) };
+                let scope = if wanted == Scope::Full { wanted } else { cycle.next };
                 self.run_cycle(&mut cycle, scope, cause);
             }));
             if let Err(panic) = result {

@@ -21,15 +21,40 @@ pub(super) struct Cycle {
     pub(super) balancer: Balancer,
     pub(super) ended: Instant,
     pub(super) unobserved: Option<Unobserved>,
-    /// The size that the heap should have, and the live size at which the next cycle is a full one.
+    /// The size that the heap should have.
     pub(super) target: usize,
-    pub(super) full_at: usize,
-    /// Bytes allocated since the last full one ended.
-    since_full: usize,
+    /// How much of the heap the next cycle has to look at.
+    pub(super) next: Scope,
+    /// The last full one, and what came after it.
+    full: Since,
+    /// The last minor one.
+    minor: Option<Yield>,
+    /// Bytes that are alive, or were before the last minor cycle.
+    live: usize,
     /// Bytes that were allocated during the last minor cycle, and during the last full one for each
     /// that was alive.
     pub(super) during_minor: usize,
     pub(super) during_full: f64,
+}
+
+/// A full cycle and the minor ones that followed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Since {
+    /// The time that it took, and what it found alive.
+    time: Duration,
+    live: usize,
+    /// The time that the minor ones took.
+    minors: Duration,
+    /// Bytes allocated between all of them.
+    allocated: usize,
+}
+
+/// What a minor cycle took, and what it left of what was allocated before it.
+#[derive(Debug, Clone, Copy)]
+struct Yield {
+    time: Duration,
+    allocated: usize,
+    kept: usize,
 }
 
 /// A collection that was not yet taken note of, because its live size is not known before the sweep.
@@ -52,8 +77,10 @@ impl Cycle {
             ended: Instant::now(),
             unobserved: None,
             target: initial,
-            full_at: 0,
-            since_full: 0,
+            next: Scope::Full,
+            full: Since::default(),
+            minor: None,
+            live: 0,
             during_minor: options.limit / 5,
             during_full: 0.25,
         }
@@ -72,23 +99,57 @@ impl Cycle {
             },
         });
         self.ended = Instant::now();
-        self.since_full = match report.scope {
-            Scope::Full => 0,
-            Scope::Minor => self.since_full + report.allocated_bytes,
-        };
     }
 
-    /// How much of the heap the next cycle has to look at, with so many bytes alive.
-    pub(super) fn next_scope(&self, live: usize) -> Scope {
-        let overdue = self.since_full / FULL_AFTER >= live.max(SMALL);
-        if live >= self.full_at || overdue { Scope::Full } else { Scope::Minor }
+    /// Takes note of what a cycle has left alive.
+    pub(super) fn settle(&mut self, seen: &Unobserved, live: usize) {
+        let (time, allocated) = (seen.collecting, seen.bytes.total);
+        match seen.scope {
+            Scope::Full => {
+                self.full = Since { time, live, minors: Duration::ZERO, allocated: 0 };
+                // Old news: what is allocated now may die sooner.
+                if let Some(minor) = &mut self.minor {
+                    (minor.time, minor.kept) = (minor.time / 2, minor.kept / 2);
+                }
+            }
+            Scope::Minor => {
+                self.full.minors += time;
+                self.full.allocated += allocated;
+                let kept = live.saturating_sub(self.live);
+                if allocated > 0 {
+                    self.minor = Some(Yield { time, allocated, kept });
+                }
+            }
+        }
+        self.live = live;
     }
 
-    /// Bytes that are likely to be allocated during the next cycle.
-    pub(super) fn during_next(&self, live: usize) -> usize {
-        match self.next_scope(live) {
+    /// How much of the heap the next cycle has to look at, if `room` bytes are allocated before it.
+    ///
+    /// A minor one puts off the next full one by what can be allocated after it. It is worth while as
+    /// long as it takes less time for each of these bytes than all cycles from one full one to the next have
+    /// taken on the whole: the rule for replacing what wears out (renewal-reward theorem; "Applied
+    /// Probability Models with Optimization Applications", Ross, 1970).
+    pub(super) fn next_scope(&self, room: usize) -> Scope {
+        let since = &self.full;
+        let overdue = since.allocated / FULL_AFTER >= self.live.max(SMALL);
+        let is_worth_it = self.minor.is_none_or(|minor| {
+            let part = room as f64 / minor.allocated as f64;
+            let (time, kept) = (minor.time.mul_f64(part), minor.kept as f64 * part);
+            // What has been left since is partly garbage, which would cost nothing.
+            let live = self.live.midpoint(since.live) as f64;
+            let full = since.time.mul_f64(live / since.live.max(1) as f64);
+            let rate = (since.minors + full).as_secs_f64() / (since.allocated + room) as f64;
+            time.as_secs_f64() <= rate * (room as f64 - kept)
+        });
+        if overdue || !is_worth_it { Scope::Full } else { Scope::Minor }
+    }
+
+    /// Bytes that are likely to be allocated during a cycle.
+    pub(super) fn during(&self, scope: Scope) -> usize {
+        match scope {
             Scope::Minor => self.during_minor,
-            Scope::Full => (self.during_full * live as f64) as usize,
+            Scope::Full => (self.during_full * self.live as f64) as usize,
         }
     }
 }
@@ -96,20 +157,60 @@ impl Cycle {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::mutator::Cause;
+
+    const MIB: usize = 1 << 20;
+
+    fn seen(scope: Scope, ms: u64, allocated: usize) -> Unobserved {
+        let bytes = Allocated { total: allocated * MIB, during: 0, late: false };
+        let since = Duration::from_millis(ms);
+        Unobserved { scope, since, collecting: since, bytes }
+    }
+
+    /// A full cycle of 20 ms has found 20 MiB.
+    fn after_a_full_one() -> Cycle {
+        let mut cycle = Cycle::first(&HeapOptions::default(), 0);
+        cycle.settle(&seen(Scope::Full, 20, 40), 20 * MIB);
+        cycle
+    }
 
     #[test]
     fn what_died_old_is_found_after_a_while() {
-        let mut cycle = Cycle::first(&HeapOptions::default(), 0);
-        cycle.full_at = usize::MAX;
-        let mut minor = CycleReport::new(Scope::Minor, Cause::Allocation);
-        minor.allocated_bytes = 64 << 20;
+        let mut cycle = after_a_full_one();
         for _ in 0..8 {
-            assert_eq!(cycle.next_scope(64 << 20), Scope::Minor);
-            cycle.observe(&minor);
+            assert_eq!(cycle.next_scope(20 * MIB), Scope::Minor);
+            cycle.settle(&seen(Scope::Minor, 0, 20), 20 * MIB);
         }
-        assert_eq!(cycle.next_scope(64 << 20), Scope::Full);
-        cycle.observe(&CycleReport::new(Scope::Full, Cause::Allocation));
-        assert_eq!(cycle.next_scope(64 << 20), Scope::Minor);
+        assert_eq!(cycle.next_scope(20 * MIB), Scope::Full);
+        cycle.settle(&seen(Scope::Full, 20, 20), 20 * MIB);
+        assert_eq!(cycle.next_scope(20 * MIB), Scope::Minor);
+    }
+
+    #[test]
+    fn a_minor_cycle_that_leaves_little_is_worth_its_time() {
+        let mut cycle = after_a_full_one();
+        cycle.settle(&seen(Scope::Minor, 2, 40), 21 * MIB);
+        assert_eq!(cycle.next_scope(39 * MIB), Scope::Minor);
+    }
+
+    #[test]
+    fn a_minor_cycle_that_leaves_no_room_is_not_nor_one_that_takes_as_long_as_a_full_one() {
+        let mut cycle = after_a_full_one();
+        cycle.settle(&seen(Scope::Minor, 2, 40), 60 * MIB);
+        assert_eq!(cycle.next_scope(30 * MIB), Scope::Full);
+        let mut cycle = after_a_full_one();
+        cycle.settle(&seen(Scope::Minor, 40, 40), 21 * MIB);
+        assert_eq!(cycle.next_scope(40 * MIB), Scope::Full);
+    }
+
+    #[test]
+    fn minor_cycles_are_tried_again_after_some_full_ones() {
+        let mut cycle = after_a_full_one();
+        cycle.settle(&seen(Scope::Minor, 60, 40), 21 * MIB);
+        let mut full = 0;
+        while cycle.next_scope(40 * MIB) == Scope::Full {
+            cycle.settle(&seen(Scope::Full, 20, 40), 20 * MIB);
+            full += 1;
+        }
+        assert!((1..=3).contains(&full), "{full}");
     }
 }

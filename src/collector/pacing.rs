@@ -13,8 +13,8 @@ use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 /// The longest that a mutator helps for one block.
 const LONGEST_TAX: Duration = Duration::from_micros(500);
 
-/// Bytes that more are allowed for at first, after a cycle that was late.
-const FIRST_GUESS: usize = 16 << 20;
+/// Bytes that more are allowed for after a cycle that was late, besides a quarter.
+const MORE: usize = 1 << 20;
 
 /// What a mutator that has taken memory should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,17 @@ impl Allocated {
         let seen = self.during;
         // Where there was no room for as much as was thought, a still larger thought is no help.
         let too_little = self.late && seen >= thought;
-        if too_little { seen / 2 * 3 + FIRST_GUESS } else { seen.midpoint(thought) }
+        if too_little { seen / 4 * 5 + MORE } else { seen.midpoint(thought) }
+    }
+}
+
+impl Room {
+    /// Bytes that are allocated when the next cycle is to begin: with an eighth more to spare than it is
+    /// likely to need. To be late is no harm: mutators help then, and it is over sooner. A cycle that begins
+    /// at once has no garbage to find.
+    pub(super) fn trigger(self) -> usize {
+        let latest = self.free.saturating_sub(self.during / 8 * 9);
+        self.nursery.min(latest.max(self.free / 2))
     }
 }
 
@@ -157,11 +167,9 @@ impl Pacer {
         Charge::Assist(LONGEST_TAX.mul_f64(part))
     }
 
-    /// Sets when the next cycle is to begin: with half as much again to spare as it is likely to need.
+    /// Sets when the next cycle is to begin.
     pub(super) fn set(&self, room: Room) {
-        let latest = room.free.saturating_sub(room.during / 2 * 3);
-        // A cycle that begins at once has no garbage to find.
-        let trigger = room.nursery.min(latest.max(room.free / 4));
+        let trigger = room.trigger();
         let rest = room.free.saturating_sub(trigger);
         let untaxed = untaxed(room.during as f64, rest as f64) as usize;
         self.trigger.store(trigger, Relaxed);
@@ -217,10 +225,10 @@ mod tests {
     #[test]
     fn a_cycle_begins_early_when_much_is_allocated_during_it() {
         let likely = pacer(900, 1000, 400);
-        assert_eq!(likely.charge(400), Charge::GoOn);
+        assert_eq!(likely.charge(550), Charge::GoOn);
         assert_eq!(likely.charge(1), Charge::Collect);
         let hopeless = pacer(900, 1000, 4000);
-        assert_eq!(hopeless.charge(250), Charge::GoOn);
+        assert_eq!(hopeless.charge(500), Charge::GoOn);
         assert_eq!(hopeless.charge(1), Charge::Collect);
     }
 
@@ -229,7 +237,7 @@ mod tests {
         let in_time = Allocated { total: 500, during: 100, late: false };
         assert_eq!(in_time.next(300), 200);
         let late = Allocated { late: true, ..in_time };
-        assert_eq!(late.next(80), 150 + FIRST_GUESS);
+        assert_eq!(late.next(80), 125 + MORE);
         assert_eq!(late.next(300), 200);
     }
 

@@ -90,8 +90,9 @@ impl<M: ObjectModel> Shared<M> {
     }
 
     fn sweep_batch(&self) -> bool {
-        let done = self.memory.pool().sweep_some(BATCH, &self.memory.metadata);
-        self.memory.let_others_have_the_pool();
+        let mut pool = self.memory.pool();
+        let done = pool.sweep_some(BATCH, &self.memory.metadata);
+        self.memory.leave_pool(pool);
         done
     }
 
@@ -117,18 +118,22 @@ impl<M: ObjectModel> Shared<M> {
                 }
             };
             cycle.target = self.shaped_target(live, cycle.target);
-            cycle.full_at = live + cycle.target.saturating_sub(live) / 2;
         }
+        cycle.settle(&seen, live);
         let room = self.room_to_grow(live);
         pool.target = chunks_within(cycle.target).max(2);
         pool.ceiling = chunks_within(live + room).clamp(2, pool.limit);
         drop(pool);
         let nursery = cycle.target.saturating_sub(live);
-        self.pacer.set(Room {
-            nursery: if self.concurrent { nursery / 4 * 3 } else { nursery },
-            free: room,
-            during: if self.concurrent { cycle.during_next(live) } else { 0 },
-        });
+        let nursery = if self.concurrent { nursery / 4 * 3 } else { nursery };
+        let room = |during| Room { nursery, free: room, during };
+        if self.concurrent {
+            let during = cycle.during(Scope::Minor);
+            cycle.next = cycle.next_scope(room(during).trigger() + during);
+            self.pacer.set(room(cycle.during(cycle.next)));
+        } else {
+            self.pacer.set(room(0));
+        }
         self.lock_recorder().live_bytes = live;
     }
 }

@@ -7,7 +7,7 @@ use crate::object::{Kind, ObjectRef};
 use crate::os::memory::Reservation;
 use crate::os::{OsError, PageRange};
 use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::chunks::{Chunks, NoChunk};
 use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};
@@ -41,9 +41,6 @@ pub(crate) enum MemoryError {
 /// large objects can be found.
 const RESERVED_PER_COMMITTED: usize = 3;
 
-/// How often a thread yields that leaves the pool to others.
-const COURTESY: u32 = 100;
-
 /// The memory of one heap.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -51,8 +48,10 @@ pub(crate) struct Memory {
     /// Dropped before the reservation that it watches.
     pub(crate) selection: Selection,
     pool: Mutex<Pool>,
-    /// Threads that wait for the pool.
+    /// Threads that wait for the pool; those that let them go first, which are told when one had its turn.
     queue: AtomicUsize,
+    polite: AtomicUsize,
+    served: Condvar,
     /// Bytes that all chunks have together: no object can be larger.
     capacity: usize,
     /// Bytes outside the heap that objects keep, and that count towards the limit.
@@ -83,6 +82,8 @@ impl Memory {
             selection,
             pool: Mutex::new(pool),
             queue: AtomicUsize::new(0),
+            polite: AtomicUsize::new(0),
+            served: Condvar::new(),
             capacity: limit * CHUNK,
             external,
             _reservation: reservation,
@@ -99,25 +100,32 @@ impl Memory {
             return pool;
         }
         self.queue.fetch_add(1, Relaxed);
-        let pool = self.pool.lock();
+        let pool = self.pool.lock().expect("a thread panicked while it held the heap's pool");
         self.queue.fetch_sub(1, Relaxed);
-        pool.expect("a thread panicked while it held the heap's pool")
+        if self.polite.load(Relaxed) > 0 {
+            self.served.notify_all();
+        }
+        pool
     }
 
     /// In a forked child, with the pool held: those who waited for it are not here.
     pub(crate) fn forget_queue(&self) {
         self.queue.store(0, Relaxed);
+        self.polite.store(0, Relaxed);
     }
 
-    /// To be called by a thread that takes the pool again and again: a mutex is not fair, and whoever
-    /// waits for it would find it taken each time that it wakes.
-    pub(crate) fn let_others_have_the_pool(&self) {
-        for _ in 0..COURTESY {
-            if self.queue.load(Relaxed) == 0 {
-                return;
-            }
-            std::thread::yield_now();
+    /// Unlocks the pool for a thread that will take it again at once. A mutex is not fair: whoever waits
+    /// for it would find it taken each time that it wakes. So who waits goes first, while the caller
+    /// sleeps. To yield the processor instead would cost it the rest of its time slice, and more, since
+    /// Linux 6.18 (``; a thread that yields is not chosen before the others have had theirs).
+    pub(crate) fn leave_pool(&self, pool: MutexGuard<'_, Pool>) {
+        if self.queue.load(Relaxed) == 0 {
+            return;
         }
+        self.polite.fetch_add(1, Relaxed);
+        let pool = self.served.wait(pool).expect("a thread panicked while it held the heap's pool");
+        self.polite.fetch_sub(1, Relaxed);
+        drop(pool);
     }
 
     /// The pool, locked for a fork: also after a panic, which is no reason not to fork.

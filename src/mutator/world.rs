@@ -26,7 +26,7 @@ const STOP: usize = 1;
 const PARKED: usize = 2;
 
 /// How long a collector waits for safepoints without sleeping: most threads need less.
-const SPIN: Duration = Duration::from_micros(80);
+const SPIN: Duration = Duration::from_micros(40);
 
 /// A thread's part of the protocol, with `T`: what else the collector has to know of the thread.
 #[derive(Debug)]
@@ -59,12 +59,11 @@ fn spin_until_parked<T>(threads: &[Arc<Thread<T>>]) -> Option<(String, Instant)>
     let (start, mut slowest) = (Instant::now(), None);
     while let Some(running) = threads.iter().find(|thread| !thread.is_parked()) {
         slowest = Some(running);
-        let waited = start.elapsed();
-        if waited > SPIN {
+        // It may need this processor.
+        if start.elapsed() > SPIN {
             return None;
         }
-        // It may need this processor.
-        if waited > SPIN / 4 { std::thread::yield_now() } else { std::hint::spin_loop() }
+        std::hint::spin_loop();
     }
     slowest.map(|thread| (thread.name.clone(), Instant::now()))
 }

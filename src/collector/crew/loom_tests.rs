@@ -29,7 +29,7 @@ fn job(run: fn(&Crew, &Work<'_>)) {
     });
     let assistant = loom::thread::spawn({
         let crew = Arc::clone(&crew);
-        move || crew.assist(Instant::now())
+        move || crew.assist(Instant::now(), &mut JobNumber::default())
     });
     let places = Places([UnsafeCell::new(0), UnsafeCell::new(0)]);
     let parts = AtomicUsize::new(0);
