@@ -221,7 +221,7 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
             references: shared.references.hold(),
             _pressure: shared.pressure.hold(),
             precedence: shared.precedence.hold(),
-            pool: shared.memory.hold_pool(),
+            pool: shared.memory.pool_lock().hold(),
             recorder: shared.recorder.lock().unwrap_or_else(PoisonError::into_inner),
             requests: shared.requests.hold(),
             _sweeping: shared.sweeping.lock(),
@@ -248,7 +248,7 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
 fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     let metadata = &shared.memory.metadata;
     locks.world.keep_only(Local::is_callers);
-    shared.memory.forget_queue();
+    shared.memory.pool_lock().forget_waiters();
     locks.requests.cut_off();
     locks.precedence.cut_off();
     if locks.cycle.cut_off() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// The longest that a mutator helps for one block.
-const LONGEST_TAX: Duration = Duration::from_micros(500);
+const LONGEST_TAX: Duration = Duration::from_micros(300);
 
 /// Bytes that more are allowed for after a cycle that was late, besides a quarter.
 const MORE: usize = 1 << 20;

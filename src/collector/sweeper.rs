@@ -92,7 +92,7 @@ impl<M: ObjectModel> Shared<M> {
     fn sweep_batch(&self) -> bool {
         let mut pool = self.memory.pool();
         let done = pool.sweep_some(BATCH, &self.memory.metadata);
-        self.memory.leave_pool(pool);
+        self.memory.pool_lock().unlock_fairly(pool);
         done
     }
 

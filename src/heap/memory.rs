@@ -1,15 +1,16 @@
 //! A heap's memory as one thing: reservation, metadata, tracker and pool.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::dirty::{SelectError, Selection, Tracker, TrackerOptions};
 use crate::object::{Kind, ObjectRef};
 use crate::os::memory::Reservation;
 use crate::os::{OsError, PageRange};
+use crate::sync::MutexGuard;
 use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
-use crate::sync::{Condvar, Mutex, MutexGuard};
 
 use super::chunks::{Chunks, NoChunk};
+use super::fair_mutex::FairMutex;
 use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};
 use super::large::LargeObject;
 use super::metadata::{Content, Metadata};
@@ -47,11 +48,7 @@ pub(crate) struct Memory {
     pub(crate) metadata: Metadata,
     /// Dropped before the reservation that it watches.
     pub(crate) selection: Selection,
-    pool: Mutex<Pool>,
-    /// Threads that wait for the pool; those that let them go first, which are told when one had its turn.
-    queue: AtomicUsize,
-    polite: AtomicUsize,
-    served: Condvar,
+    pool: FairMutex<Pool>,
     /// Bytes that all chunks have together: no object can be larger.
     capacity: usize,
     /// Bytes outside the heap that objects keep, and that count towards the limit.
@@ -80,10 +77,7 @@ impl Memory {
         Ok(Self {
             metadata: Metadata::new(geometry)?,
             selection,
-            pool: Mutex::new(pool),
-            queue: AtomicUsize::new(0),
-            polite: AtomicUsize::new(0),
-            served: Condvar::new(),
+            pool: FairMutex::new(pool),
             capacity: limit * CHUNK,
             external,
             _reservation: reservation,
@@ -96,41 +90,12 @@ impl Memory {
 
     /// The pool, locked. A panic of another holder is not survived.
     pub(crate) fn pool(&self) -> MutexGuard<'_, Pool> {
-        if let Ok(pool) = self.pool.try_lock() {
-            return pool;
-        }
-        self.queue.fetch_add(1, Relaxed);
-        let pool = self.pool.lock().expect("a thread panicked while it held the heap's pool");
-        self.queue.fetch_sub(1, Relaxed);
-        if self.polite.load(Relaxed) > 0 {
-            self.served.notify_all();
-        }
-        pool
+        self.pool.lock()
     }
 
-    /// In a forked child, with the pool held: those who waited for it are not here.
-    pub(crate) fn forget_queue(&self) {
-        self.queue.store(0, Relaxed);
-        self.polite.store(0, Relaxed);
-    }
-
-    /// Unlocks the pool for a thread that will take it again at once. A mutex is not fair: whoever waits
-    /// for it would find it taken each time that it wakes. So who waits goes first, while the caller
-    /// sleeps. To yield the processor instead would cost it the rest of its time slice, and more, since
-    /// Linux 6.18 (``; a thread that yields is not chosen before the others have had theirs).
-    pub(crate) fn leave_pool(&self, pool: MutexGuard<'_, Pool>) {
-        if self.queue.load(Relaxed) == 0 {
-            return;
-        }
-        self.polite.fetch_add(1, Relaxed);
-        let pool = self.served.wait(pool).expect("a thread panicked while it held the heap's pool");
-        self.polite.fetch_sub(1, Relaxed);
-        drop(pool);
-    }
-
-    /// The pool, locked for a fork: also after a panic, which is no reason not to fork.
-    pub(crate) fn hold_pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The pool and its lock, for who takes it again and again, and for a fork.
+    pub(crate) fn pool_lock(&self) -> &FairMutex<Pool> {
+        &self.pool
     }
 
     /// The count of bytes outside the heap that objects keep. Who knows that some were freed takes

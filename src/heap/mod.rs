@@ -8,6 +8,7 @@
 mod bitmap;
 mod chunks;
 mod extents;
+mod fair_mutex;
 pub(crate) mod geometry;
 mod large;
 mod marks;
