@@ -122,7 +122,9 @@ mod loom_tests {
             *guard += 1;
             mutex.unlock_fairly(guard);
         }
-        others.map(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         assert_eq!(*mutex.lock(), 4);
     }
 
