@@ -30,6 +30,9 @@ pub(super) struct Cycle {
     /// that was alive.
     pub(super) during_minor: usize,
     pub(super) during_full: f64,
+    /// Whether the program wrote pages again as soon as they had been looked at, when that was last
+    /// seen.
+    pub(super) rewrites: bool,
 }
 
 /// A collection that was not yet taken note of, because its live size is not known before the sweep.
@@ -56,6 +59,7 @@ impl Cycle {
             since_full: 0,
             during_minor: options.limit / 5,
             during_full: 0.25,
+            rewrites: false,
         }
     }
 

@@ -29,6 +29,9 @@ const OUTSIDE: usize = 1 << 33;
 const PAGES: usize = 3000;
 const PAGE_OBJECT: usize = 4064;
 
+/// Slots of such an object: many, so that no stop has time for what a marker takes at once.
+const SLOTS: usize = 100;
+
 /// Objects with a header that says whether they are initialised.
 #[derive(Default)]
 pub(super) struct Model {
@@ -147,7 +150,7 @@ impl Program {
         let mut last = table.get();
         for index in 1..=PAGES {
             let object = mutator.allocate(Kind::Precise, PAGE_OBJECT).unwrap();
-            word(object, 0).store(MADE | 2, Ordering::Relaxed);
+            word(object, 0).store(MADE | SLOTS, Ordering::Relaxed);
             set(table.get(), index, object);
             last = if index == 1 { object } else { last.max(object) };
         }
