@@ -48,7 +48,8 @@ use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
 use super::verify::verify;
-use crate::heap::{Memory, Where};
+use crate::dirty::BackendKind;
+use crate::heap::{Memory, Reading, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::PageRange;
@@ -73,6 +74,8 @@ pub(super) const PATIENCE: u32 = 3;
 /// A round of precleaning is worth the faults of one in so many of its pages: that is what a stop takes
 /// for the others.
 const WORTH_FAULTS: f64 = 4.0;
+/// The same where stores take no faults.
+const WORTH_A_ROUND: f64 = 1.5;
 
 /// What looking at a page takes until that is known, and how many tell.
 const PAGE_TIME: Duration = Duration::from_nanos(300);
@@ -220,12 +223,18 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// it is what it was the last time.
     fn is_rewritten(&mut self) -> bool {
         let (shared, start) = (self.shared, Instant::now());
-        let dirty = shared.ledger.count(self.place(), &shared.memory, &shared.rules);
+        let reading = match self.report.rounds {
+            _ if !shared.options.hot_chunks => None,
+            0 => Some(Reading::Cycle),
+            _ => self.consumed.map(|_| Reading::Again),
+        };
+        let dirty = shared.ledger.count(self.place(), reading, &shared.memory, &shared.rules);
         self.report.scanning += start.elapsed();
         if dirty <= self.pages_in(shared.options.pause_target / 2) {
             return false;
         }
-        let few = if shared.memory.tracker().cards().is_some() { 3.0 / 2.0 } else { WORTH_FAULTS };
+        let takes_faults = shared.memory.tracker().kind() != BackendKind::Cards;
+        let few = if takes_faults { WORTH_FAULTS } else { WORTH_A_ROUND };
         let many = |before| dirty as f64 * few >= before as f64;
         self.rewrites = self.consumed.map_or(self.rewrites, many);
         self.rewrites

@@ -18,7 +18,7 @@ use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError, Tracker};
 use crate::heap::geometry::BLOCK;
-use crate::heap::{Age, Bitmap, Marks, Memory, Watched, Where, Which};
+use crate::heap::{Age, Bitmap, Marks, Memory, Reading, Watched, Where, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
@@ -103,7 +103,7 @@ impl Ledger {
     ) -> Progress {
         let watched = watched(Which::AllButHot, place, memory, rules);
         let progress = self.consume_these(watched, Portion::ALL, memory.tracker(), rules);
-        memory.pool().take_temperature(&self.owed, &memory.metadata);
+        memory.pool().take_temperature(Reading::Cycle, &self.owed, &memory.metadata);
         progress
     }
 
@@ -120,14 +120,23 @@ impl Ledger {
         self.consume_these(watched, portion, memory.tracker(), rules)
     }
 
-    /// How many pages of protected or hot memory are dirty (GET); nothing is owed for it. The program is
-    /// running.
-    pub(super) fn count(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> usize {
+    /// How many pages are dirty (GET); they stay so, and nothing is owed for it. Looks at the same time
+    /// which chunks are hot, if a `reading` is wanted. The program is running.
+    pub(super) fn count(
+        &self,
+        place: Where<'_>,
+        reading: Option<Reading>,
+        memory: &Memory,
+        rules: &Rules,
+    ) -> usize {
         let watched = watched(Which::AllAsItIs, place, memory, rules);
         let found = PageSet::new(self.owed.span());
-        let pages =
-            watched.quiet.iter().filter_map(|&range| memory.tracker().peek(range, &found).ok());
-        pages.map(|scan| scan.pages).sum()
+        let peek = |&range: &PageRange| memory.tracker().peek(range, &found).ok();
+        let count = watched.quiet.iter().filter_map(peek).map(|scan| scan.pages).sum();
+        if let Some(reading) = reading {
+            memory.pool().take_temperature(reading, &found, &memory.metadata);
+        }
+        count
     }
 
     pub(super) fn consume_these(

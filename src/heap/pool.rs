@@ -26,7 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use arming::{Watched, Where, Which, runs};
-pub(crate) use heat::Heat;
+pub(crate) use heat::{Heat, Reading};
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
