@@ -48,7 +48,7 @@ use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
 use super::verify::verify;
-use crate::dirty::BackendKind;
+use crate::dirty::{BackendKind, PageSet};
 use crate::heap::{Memory, Reading, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
@@ -138,6 +138,7 @@ impl<M: ObjectModel> Shared<M> {
         let Run { mut report, rewrites, .. } = run;
         cycle.rewrites = rewrites;
         self.leave_hot_chunks_unprotected(report.number);
+        self.restore_huge_pages();
         report.time = report.start.elapsed();
         self.record_cycle(cycle, report);
     }
@@ -157,6 +158,26 @@ impl<M> Shared<M> {
     }
 }
 
+impl<M> Shared<M> {
+    /// Between two cycles. The program runs and may write to what is being restored.
+    fn restore_huge_pages(&self) {
+        let (memory, tracker) = (&self.memory, self.memory.tracker());
+        let calm = memory.pool().calm_chunks(tracker);
+        for number in calm {
+            // The program may wait for the pool for as long as one takes. What the kernel refuses now is
+            // tried again when it has been calm for as long again.
+            let restored = memory.pool().restore(number, &memory.metadata, tracker);
+            memory.let_others_have_the_pool();
+            let Ok(Some(range)) = restored else { continue };
+            self.rules.reached(Moment::Restored);
+            if !self.rules.holds(Rule::RestoredIsDirty) {
+                let forgotten = PageSet::new(range);
+                tracker.consume(range, &forgotten).expect("the chunk is watched");
+            }
+        }
+    }
+}
+
 impl<'a, M: ObjectModel> Run<'a, M> {
     fn perform(&mut self, phase: Phase) -> Outcome {
         match phase {
@@ -166,8 +187,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
-                    let with_hot = self.shared.options.hot_chunks;
-                    self.consume(if with_hot { Ledger::consume_early } else { Ledger::consume });
+                    self.consume(Ledger::consume_early);
                 }
                 self.trace();
             }
@@ -224,7 +244,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn is_rewritten(&mut self) -> bool {
         let (shared, start) = (self.shared, Instant::now());
         let reading = match self.report.rounds {
-            _ if !shared.options.hot_chunks => None,
             0 => Some(Reading::Cycle),
             _ => self.consumed.map(|_| Reading::Again),
         };

@@ -233,14 +233,21 @@ impl Program {
         object
     }
 
+    fn old(&self, index: usize) -> ObjectRef {
+        let address = word(self.table.get(), index).load(Ordering::Relaxed);
+        // SAFETY: slots of the table hold objects.
+        unsafe { ObjectRef::from_address(address) }.expect("the table is full")
+    }
+
+    /// Old objects, some of each chunk that has any.
+    pub(super) fn some_old(&self) -> Vec<ObjectRef> {
+        (1..=PAGES).step_by(PAGES / 32).map(|index| self.old(index)).collect()
+    }
+
     /// Writes to every page but that of the last object.
     pub(super) fn dirty_all_but_the_last(&mut self) {
         for index in 1..=PAGES {
-            // SAFETY: slots of the table hold objects.
-            let object = unsafe {
-                ObjectRef::from_address(word(self.table.get(), index).load(Ordering::Relaxed))
-            };
-            let object = object.expect("the table is full");
+            let object = self.old(index);
             if object != self.last {
                 set(object, 2, self.last);
             }

@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use super::Pool;
+use super::restoring::CALM;
 use crate::dirty::PageSet;
 use crate::heap::chunks::{Use, Watch};
 use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, CHUNK};
@@ -43,10 +44,12 @@ pub(crate) struct Heat {
     warm: u8,
     /// Whether it is unprotected on purpose.
     pub(super) unprotected: bool,
+    /// Cycles in which all of it was protected and nothing written, one after the other.
+    pub(super) calm: u8,
 }
 
 impl Heat {
-    pub(crate) const NONE: Self = Self { warm: 0, unprotected: false };
+    pub(crate) const NONE: Self = Self { warm: 0, unprotected: false, calm: 0 };
 }
 
 impl Pool {
@@ -75,7 +78,13 @@ impl Pool {
                 }
             }
             let warm = old * page_size() >= CHUNK / 2 && written >= old / WARM;
-            let heat = &mut self.chunks.get_mut(number).heat;
+            let chunk = self.chunks.get_mut(number);
+            let (whole, heat) = (old * page_size() == CHUNK && chunk.armed == !0, &mut chunk.heat);
+            heat.calm = match reading {
+                _ if !whole || written > 0 => 0,
+                Reading::Again => heat.calm,
+                Reading::Cycle => (heat.calm + 1).min(CALM),
+            };
             heat.warm = match reading {
                 _ if warm => (heat.warm + 1).min(READINGS),
                 Reading::Again => heat.warm,
