@@ -34,7 +34,7 @@ const ROOM: usize = 3 << 29;
 const WARM_UP: usize = 3;
 
 /// As many as hot chunks have cycles from one sample to the next, so that one of them is in it.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 16;
 
 /// A smaller part of a difference is no win, nor is one that the twins have, too.
 const EVEN: f64 = 0.05;

@@ -114,6 +114,7 @@ impl Fields {
         self.add("dirty_pages", stats.dirty_pages);
         if matches!(tracker.kind(), BackendKind::Uffd | BackendKind::Mprotect) {
             self.add("faults", stats.faults);
+            self.add("restored", stats.restored_huge_pages);
         }
     }
 }

@@ -21,6 +21,17 @@ pub(super) struct Stop<'a> {
     pub(super) laps: Laps,
 }
 
+impl Stop<'_> {
+    /// When it should be over that is to last for so long. Who runs up to a safepoint does not wait.
+    pub(super) fn deadline(&self, time: Duration) -> Instant {
+        (self.world.first + time).max(Instant::now() + time / LEAST)
+    }
+}
+
+/// The part of its time that a stop has even if threads were late at their safepoints: it would be for
+/// nothing otherwise.
+const LEAST: u32 = 4;
+
 /// How long a mutator that waits for the end of a cycle helps with it at a time.
 const TURN: Duration = Duration::from_millis(1);
 

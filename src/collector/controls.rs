@@ -5,6 +5,7 @@
 
 mod arrays;
 mod forks;
+mod huge_pages;
 mod program;
 mod references;
 

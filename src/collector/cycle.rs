@@ -42,15 +42,17 @@ pub(super) use phase::{Outcome, Phase};
 use super::collect::{RootSlots, Stop};
 use super::heap::Shared;
 use super::history::Cycle;
-use super::ledger::{Ledger, Progress};
+use super::ledger::{Ledger, Portion, Progress, Slices};
 use super::mark::{Marker, Marking, Scope, Tally, When};
 use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
 use super::verify::verify;
-use crate::heap::{Memory, Where};
+use crate::dirty::{BackendKind, PageSet};
+use crate::heap::{Memory, Reading, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
+use crate::os::PageRange;
 
 /// Objects that are marked for each page that is looked at again where the program only grows.
 const GROWING: usize = 8;
@@ -69,6 +71,16 @@ const GAP: Duration = Duration::from_micros(64);
 /// it has to do may be more than writes of the program, such as a great many roots.
 pub(super) const PATIENCE: u32 = 3;
 
+/// A round of precleaning is worth the faults of one in so many of its pages: that is what a stop takes
+/// for the others.
+const WORTH_FAULTS: f64 = 4.0;
+/// The same where stores take no faults.
+const WORTH_A_ROUND: f64 = 1.5;
+
+/// What looking at a page takes until that is known, and how many tell.
+const PAGE_TIME: Duration = Duration::from_nanos(300);
+const TYPICAL: usize = 64;
+
 /// Work that is worth waking helpers for in a stop.
 const WORTH_HELP: Duration = Duration::from_micros(200);
 
@@ -81,6 +93,14 @@ struct Run<'a, M> {
     /// What asking for dirty pages took the last time, and looking at them.
     scan_time: Duration,
     trace_time: Duration,
+    /// What looking at an owed page takes in a stop.
+    page_time: Duration,
+    /// Pages that the last round has consumed, if that were all that were dirty.
+    consumed: Option<usize>,
+    /// Whether the program takes memory, and whether it writes pages again as soon as they have been
+    /// looked at.
+    felt: bool,
+    rewrites: bool,
     /// Last scans that have found too much.
     late: u32,
     /// The part of blocks like the newest ones that had something alive.
@@ -102,6 +122,10 @@ impl<M: ObjectModel> Shared<M> {
             report: CycleReport::new(scope, cause),
             scan_time: Duration::ZERO,
             trace_time: Duration::ZERO,
+            page_time: PAGE_TIME,
+            consumed: None,
+            felt: false,
+            rewrites: cycle.rewrites,
             late: 0,
             survival: self.memory.pool().last_survival(),
         };
@@ -111,8 +135,10 @@ impl<M: ObjectModel> Shared<M> {
             let outcome = run.perform(phase);
             phase = phase.next(outcome);
         }
-        let Run { mut report, .. } = run;
+        let Run { mut report, rewrites, .. } = run;
+        cycle.rewrites = rewrites;
         self.leave_hot_chunks_unprotected(report.number);
+        self.restore_huge_pages();
         report.time = report.start.elapsed();
         self.record_cycle(cycle, report);
     }
@@ -132,6 +158,26 @@ impl<M> Shared<M> {
     }
 }
 
+impl<M> Shared<M> {
+    /// Between two cycles. The program runs and may write to what is being restored.
+    fn restore_huge_pages(&self) {
+        let (memory, tracker) = (&self.memory, self.memory.tracker());
+        let calm = memory.pool().calm_chunks(tracker);
+        for number in calm {
+            // The program may wait for the pool for as long as one takes. What the kernel refuses now is
+            // tried again when it has been calm for as long again.
+            let restored = memory.pool().restore(number, &memory.metadata, tracker);
+            memory.let_others_have_the_pool();
+            let Ok(Some(range)) = restored else { continue };
+            self.rules.reached(Moment::Restored);
+            if !self.rules.holds(Rule::RestoredIsDirty) {
+                let forgotten = PageSet::new(range);
+                tracker.consume(range, &forgotten).expect("the chunk is watched");
+            }
+        }
+    }
+}
+
 impl<'a, M: ObjectModel> Run<'a, M> {
     fn perform(&mut self, phase: Phase) -> Outcome {
         match phase {
@@ -141,13 +187,16 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
-                    let with_hot = self.shared.options.hot_chunks;
-                    self.consume(if with_hot { Ledger::consume_early } else { Ledger::consume });
+                    self.consume(Ledger::consume_early);
                 }
                 self.trace();
             }
             Phase::Preclean { before, .. } => {
                 self.find_roots();
+                self.felt = self.shared.pacer.is_felt();
+                if !self.felt && self.is_rewritten() {
+                    return Outcome::Rewritten;
+                }
                 self.consume(Ledger::consume);
                 let tally = self.trace();
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
@@ -155,11 +204,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                     self.shared.pacer.press();
                     return Outcome::Growing;
                 }
-                let pacer = &self.shared.pacer;
                 if !quick
                     && !gets_quicker(self.trace_time, before)
-                    && pacer.is_felt()
-                    && pacer.press()
+                    && self.is_felt()
+                    && self.shared.pacer.press()
                 {
                     return Outcome::Pressed;
                 }
@@ -181,6 +229,39 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.report.scanning += self.scan_time;
         self.report.rounds += 1;
         self.report.scanned(progress);
+        self.consumed = (!progress.but_hot).then_some(progress.dirty);
+    }
+
+    /// Whether the program has taken memory since the last round of precleaning began.
+    fn is_felt(&mut self) -> bool {
+        self.felt |= self.shared.pacer.is_felt();
+        self.felt
+    }
+
+    /// Whether more pages are dirty than a stop can look at, and hardly fewer than the last round has
+    /// consumed. Where that is not known, because hot chunks were left out or nothing was consumed yet,
+    /// it is what it was the last time.
+    fn is_rewritten(&mut self) -> bool {
+        let (shared, start) = (self.shared, Instant::now());
+        let reading = match self.report.rounds {
+            0 => Some(Reading::Cycle),
+            _ => self.consumed.map(|_| Reading::Again),
+        };
+        let dirty = shared.ledger.count(self.place(), reading, &shared.memory, &shared.rules);
+        self.report.scanning += start.elapsed();
+        if dirty <= self.pages_in(shared.options.pause_target / 2) {
+            return false;
+        }
+        let takes_faults = shared.memory.tracker().kind() != BackendKind::Cards;
+        let few = if takes_faults { WORTH_FAULTS } else { WORTH_A_ROUND };
+        let many = |before| dirty as f64 * few >= before as f64;
+        self.rewrites = self.consumed.map_or(self.rewrites, many);
+        self.rewrites
+    }
+
+    /// How many pages can be looked at in so much time.
+    fn pages_in(&self, time: Duration) -> usize {
+        (time.as_nanos() / self.page_time.as_nanos().max(1)) as usize
     }
 
     /// Where to consume: also in new blocks, if most of them are likely to have something alive soon.
@@ -196,7 +277,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn trace(&mut self) -> Tally {
         let (shared, start) = (self.shared, Instant::now());
         let helpers = shared.options.markers.div_ceil(2) - 1;
-        let tally = self.rescan(helpers, When::Running);
+        let tally = self.rescan(&shared.ledger.slices(), helpers, When::Running);
         self.trace_time = start.elapsed();
         self.report.add(tally);
         // Not a part of what the next stop has to do: most of it is done once.
@@ -214,9 +295,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     }
 
     /// Looks at what is owed and traces from there.
-    fn rescan(&self, helpers: usize, when: When) -> Tally {
-        let slices = self.shared.ledger.slices();
-        let seed = |marker: &mut Marker<'_, '_, M>| marker.rescan_owed(&slices);
+    fn rescan(&self, slices: &Slices<'_>, helpers: usize, when: When) -> Tally {
+        let seed = |marker: &mut Marker<'_, '_, M>| marker.rescan_owed(slices);
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
 
@@ -252,23 +332,45 @@ impl<'a, M: ObjectModel> Run<'a, M> {
 
     /// Begins a stop with a deadline; the last one has none. Returns the deadline, too.
     fn begin_slice(&self, attempt: u32) -> (Stop<'a>, Option<Instant>) {
-        if attempt > 0 {
-            std::thread::sleep(GAP / 2_u32.saturating_pow(self.late));
+        // Until the last stop began the program ran, too, and may do so for as long again.
+        let before = self.report.stops.last().map_or(Duration::ZERO, |stop| stop.to_safepoint);
+        let gap = (GAP / 2_u32.saturating_pow(self.late)).saturating_sub(before);
+        if attempt > 0 && !gap.is_zero() {
+            std::thread::sleep(gap);
         }
         let stop = self.shared.stop(StopPurpose::Slice);
-        let deadline = stop.laps.began() + self.shared.options.pause_target / 5 * 4;
+        let deadline = stop.deadline((self.shared.options.pause_target / 5 * 4) * self.longer());
         (stop, (attempt < ATTEMPTS).then_some(deadline))
     }
 
-    /// Consumes dirty pages with the world stopped, until the time is up.
+    /// How many times as long as they should be stops are, after last scans that have found too much.
+    fn longer(&self) -> u32 {
+        let late = self.late.saturating_sub(PATIENCE);
+        if late == 0 && self.late > 0 && !self.felt { 2 } else { 2_u32.saturating_pow(late) }
+    }
+
+    /// Consumes dirty pages with the world stopped and looks at them, as many as there is time for.
+    ///
+    /// What comes later stays as it is, and costs the program nothing until its turn comes.
     fn brake(&mut self, attempt: u32, from: usize) -> Outcome {
-        let shared = self.shared;
+        let (shared, ledger) = (self.shared, &self.shared.ledger);
         let (mut stop, deadline) = self.begin_slice(attempt);
-        let from = from.max(shared.ledger.owed().span().start());
-        let (memory, place) = (&shared.memory, Where::Marked(self.marking.marks));
-        let done = shared.ledger.consume_from(from, deadline, place, memory, &shared.rules);
-        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
+        let (memory, rules, marks) = (&shared.memory, &shared.rules, self.marking.marks);
+        let span = ledger.owed().span();
+        let from = from.max(span.start());
+        let left =
+            PageRange::new(span.start(), from).map_or(0, |done| ledger.owed().count_in(done));
+        let fit = |end: Instant| self.pages_in(end.saturating_duration_since(Instant::now()));
+        let pages = deadline.map_or(usize::MAX, |end| fit(end).saturating_sub(left));
+        let portion = Portion { from, deadline, pages };
+        let done = ledger.consume_portion(portion, Where::Marked(marks), memory, rules);
+        ledger.forgive_unmarked(memory, marks, rules);
         stop.laps.lap(|report| &mut report.scan);
+        // What is found behind is still dirty and will be found again, or is owed by what was found.
+        let looked_at = PageRange::new(span.start(), done.rest.unwrap_or(span.end()));
+        if let Ok(looked_at) = looked_at {
+            self.look_at_owed_in(looked_at, &mut stop, deadline);
+        }
         self.report.stops.push(shared.resume(stop));
         self.report.scanned(done);
         done.rest.map_or(Outcome::Done, Outcome::ConsumedUntil)
@@ -285,8 +387,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         }
         stop.laps.report.purpose = StopPurpose::Remark;
         self.last_scan(&mut stop);
-        let longer = 2_u32.saturating_pow(self.late.saturating_sub(PATIENCE));
-        let deadline = deadline.map(|_| Instant::now() + (target / 2).saturating_mul(longer));
+        let time = (target / 2).saturating_mul(self.longer());
+        let deadline = deadline.map(|_| Instant::now() + time);
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
             return self.retreat();
@@ -298,7 +400,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Too much was left for a stop.
     fn retreat(&mut self) -> Outcome {
         self.late += 1;
-        if self.late > PATIENCE || !self.shared.pacer.is_felt() {
+        if self.late > PATIENCE || !self.is_felt() {
             return Outcome::LateAfterScan;
         }
         self.shared.pacer.press();
@@ -315,13 +417,29 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         if ledger.is_empty() && marking.is_done() {
             return true;
         }
-        let helpers = self.helpers_for(self.trace_time);
-        let tally = self.rescan(helpers, When::Stopped(deadline));
-        stop.laps.lap(|report| &mut report.rescan);
-        self.report.add(tally);
+        self.look_at_owed_in(ledger.owed().span(), stop, deadline);
         ledger.is_empty()
             && self.marking.is_done()
             && deadline.is_none_or(|deadline| Instant::now() + self.scan_time / 2 < deadline)
+    }
+
+    /// Looks at what is owed there. Takes note of what a page takes.
+    fn look_at_owed_in(
+        &mut self,
+        range: PageRange,
+        stop: &mut Stop<'_>,
+        deadline: Option<Instant>,
+    ) {
+        let (start, ledger) = (Instant::now(), &self.shared.ledger);
+        let slices = ledger.slices_in(range);
+        let work = self.page_time * ledger.owed().count_in(range) as u32;
+        let helpers = self.helpers_for(self.trace_time.max(work));
+        let tally = self.rescan(&slices, helpers, When::Stopped(deadline));
+        stop.laps.lap(|report| &mut report.rescan);
+        self.report.add(tally);
+        if tally.rescanned >= TYPICAL {
+            self.page_time = start.elapsed() / tally.rescanned as u32;
+        }
     }
 
     /// The last scan, and what is not found by scans.
@@ -342,6 +460,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Roots, owed pages, and what both lead to. Whether everything is marked.
     fn mark_the_rest(&mut self, stop: &mut Stop<'_>, deadline: Option<Instant>) -> bool {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
+        let fit = |end: Instant| self.pages_in(end.saturating_duration_since(Instant::now()));
+        if deadline.is_some_and(|end| ledger.owed().len() / 2 > fit(end)) {
+            // These pages are still dirty: to look at some of them is for nothing.
+            return !rules.holds(Rule::NothingLeft);
+        }
         let slices = ledger.slices();
         let seed = |marker: &mut Marker<'_, '_, M>| marker.rescan_owed(&slices);
         let helpers = self.helpers_for(self.trace_time);

@@ -35,6 +35,9 @@ pub(super) struct Cycle {
     /// that was alive.
     pub(super) during_minor: usize,
     pub(super) during_full: f64,
+    /// Whether the program wrote pages again as soon as they had been looked at, when that was last
+    /// seen.
+    pub(super) rewrites: bool,
 }
 
 /// A full cycle and the minor ones that followed.
@@ -83,6 +86,7 @@ impl Cycle {
             live: 0,
             during_minor: options.limit / 5,
             during_full: 0.25,
+            rewrites: false,
         }
     }
 

@@ -18,12 +18,15 @@ use super::crew::Crew;
 use super::rules::{Rule, Rules};
 use crate::dirty::{PageSet, Scan, TrackError, Tracker};
 use crate::heap::geometry::BLOCK;
-use crate::heap::{Age, Bitmap, Marks, Memory, Watched, Where, Which};
+use crate::heap::{Age, Bitmap, Marks, Memory, Reading, Watched, Where, Which};
 use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that one thread scans at a time, when several do.
 const PIECE: usize = 32 << 20;
+
+/// The same in a stop, which is to consume no more than it can look at.
+const SMALL_PIECE: usize = 4 << 20;
 
 /// Bytes that one thread takes at a time to look at again, and bytes that one takes whose time may be
 /// up soon: it owes again what it does not get done.
@@ -38,10 +41,30 @@ pub(super) type Help<'a> = Option<(&'a Crew, usize)>;
 pub(super) struct Progress {
     /// Pages that were dirty.
     pub(super) dirty: usize,
-    /// Those of them that were protected before: the program took a fault for each.
-    pub(super) faults: usize,
+    /// Pages that were not protected before, in all of what is scanned by and by.
+    pub(super) unprotected: usize,
     /// Where what was not scanned begins.
     pub(super) rest: Option<usize>,
+    /// Whether hot chunks were left out.
+    pub(super) but_hot: bool,
+}
+
+/// How much to consume in a stop.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Portion {
+    /// The address to begin at.
+    pub(super) from: usize,
+    /// When to end, and after how many dirty pages.
+    pub(super) deadline: Option<Instant>,
+    pub(super) pages: usize,
+}
+
+impl Portion {
+    pub(super) const ALL: Self = Self { from: 0, deadline: None, pages: usize::MAX };
+
+    fn piece(&self) -> usize {
+        if self.pages == usize::MAX { PIECE } else { SMALL_PIECE }
+    }
 }
 
 /// The pages that the collector has to look at again.
@@ -67,7 +90,7 @@ impl Ledger {
 
     /// Consumes what was written there (GET + WP); these pages are clean from now on.
     pub(super) fn consume(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> Progress {
-        self.consume_from(0, None, place, memory, rules)
+        self.consume_portion(Portion::ALL, place, memory, rules)
     }
 
     /// As [`consume`](Self::consume), at the beginning of a minor cycle, when nothing is being marked:
@@ -79,35 +102,53 @@ impl Ledger {
         rules: &Rules,
     ) -> Progress {
         let watched = watched(Which::AllButHot, place, memory, rules);
-        let progress = self.consume_these(watched, None, memory.tracker(), rules);
-        memory.pool().take_temperature(&self.owed, &memory.metadata);
+        let progress = self.consume_these(watched, Portion::ALL, memory.tracker(), rules);
+        memory.pool().take_temperature(Reading::Cycle, &self.owed, &memory.metadata);
         progress
     }
 
-    /// As [`consume`](Self::consume), from an address on and until the time is up: for a stop.
-    pub(super) fn consume_from(
+    /// As [`consume`](Self::consume), no more than so much: for a stop.
+    pub(super) fn consume_portion(
         &self,
-        from: usize,
-        deadline: Option<Instant>,
+        portion: Portion,
         place: Where<'_>,
         memory: &Memory,
         rules: &Rules,
     ) -> Progress {
         let mut watched = watched(Which::All, place, memory, rules);
-        watched.skip_until(from);
-        self.consume_these(watched, deadline, memory.tracker(), rules)
+        watched.skip_until(portion.from);
+        self.consume_these(watched, portion, memory.tracker(), rules)
+    }
+
+    /// How many pages are dirty (GET); they stay so, and nothing is owed for it. Looks at the same time
+    /// which chunks are hot, if a `reading` is wanted. The program is running.
+    pub(super) fn count(
+        &self,
+        place: Where<'_>,
+        reading: Option<Reading>,
+        memory: &Memory,
+        rules: &Rules,
+    ) -> usize {
+        let watched = watched(Which::AllAsItIs, place, memory, rules);
+        let found = PageSet::new(self.owed.span());
+        let peek = |&range: &PageRange| memory.tracker().peek(range, &found).ok();
+        let count = watched.quiet.iter().filter_map(peek).map(|scan| scan.pages).sum();
+        if let Some(reading) = reading {
+            memory.pool().take_temperature(reading, &found, &memory.metadata);
+        }
+        count
     }
 
     pub(super) fn consume_these(
         &self,
         watched: Watched,
-        deadline: Option<Instant>,
+        portion: Portion,
         tracker: &Tracker,
         rules: &Rules,
     ) -> Progress {
         let forgotten = (!rules.holds(Rule::OweReported)).then(|| PageSet::new(self.owed.span()));
         let owed = forgotten.as_ref().unwrap_or(&self.owed);
-        self.scan(watched, rules, None, deadline, |range| tracker.consume(range, owed))
+        self.scan(watched, rules, None, portion, |range| tracker.consume(range, owed))
     }
 
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
@@ -125,7 +166,7 @@ impl Ledger {
         rules: &Rules,
         help: Help<'_>,
     ) {
-        self.scan(watched, rules, help, None, |range| tracker.peek(range, &self.owed));
+        self.scan(watched, rules, help, Portion::ALL, |range| tracker.peek(range, &self.owed));
     }
 
     fn scan(
@@ -133,17 +174,19 @@ impl Ledger {
         mut watched: Watched,
         rules: &Rules,
         help: Help<'_>,
-        deadline: Option<Instant>,
+        portion: Portion,
         scan: impl Fn(PageRange) -> Result<Scan, TrackError> + Sync,
     ) -> Progress {
         if let Some(left_out) = rules.leaves_out() {
             watched.leave_out(left_out);
         }
-        let pieces: Vec<_> = watched.quiet.iter().flat_map(|range| range.pieces(PIECE)).collect();
+        let in_pieces = |range: &PageRange| range.pieces(portion.piece());
+        let pieces: Vec<_> = watched.quiet.iter().flat_map(in_pieces).collect();
         let (next, dirty) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let in_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+        let in_time = || portion.deadline.is_none_or(|deadline| Instant::now() < deadline);
         let work = || {
             while in_time()
+                && dirty.load(Ordering::Relaxed) < portion.pages
                 && let Some(&piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed))
             {
                 dirty.fetch_add(self.dirty_in(piece, &scan), Ordering::Relaxed);
@@ -160,7 +203,8 @@ impl Ledger {
         }
         let rest = pieces.get(next.into_inner()).map(|piece| piece.start());
         let dirty = dirty.into_inner();
-        Progress { dirty, faults: dirty.saturating_sub(watched.unprotected), rest }
+        let Watched { unprotected, but_hot, .. } = watched;
+        Progress { dirty, unprotected, rest, but_hot }
     }
 
     fn dirty_in(
@@ -198,7 +242,13 @@ impl Ledger {
 
     /// The owed pages, for any number of threads to take from.
     pub(super) fn slices(&self) -> Slices<'_> {
-        Slices { owed: &self.owed, hull: self.owed.hull(), next: AtomicUsize::new(0) }
+        self.slices_in(self.owed.span())
+    }
+
+    /// Those in a range.
+    pub(super) fn slices_in(&self, range: PageRange) -> Slices<'_> {
+        let hull = self.owed.hull().and_then(|hull| hull.intersection(range));
+        Slices { owed: &self.owed, hull, next: AtomicUsize::new(0) }
     }
 }
 

@@ -82,6 +82,7 @@ pub struct CycleReport {
     pub dirty_pages: usize,
     /// Those of them that had been protected before: the program took a fault for each.
     pub faults: usize,
+    pub(super) unprotected: usize,
     /// Pages that it looked at again, and those of them that had no marked object.
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
@@ -114,6 +115,7 @@ impl CycleReport {
             marked_objects: 0,
             dirty_pages: 0,
             faults: 0,
+            unprotected: 0,
             rescanned_pages: 0,
             barren_pages: 0,
             rounds: 0,
@@ -131,7 +133,8 @@ impl CycleReport {
 
     pub(super) fn scanned(&mut self, progress: Progress) {
         self.dirty_pages += progress.dirty;
-        self.faults += progress.faults;
+        self.unprotected += progress.unprotected;
+        self.faults = self.dirty_pages.saturating_sub(self.unprotected);
     }
 
     pub(super) fn add(&mut self, tally: Tally) {
@@ -166,10 +169,6 @@ impl Laps {
             resume: zero,
         };
         Self { last: now, report }
-    }
-
-    pub(super) fn began(&self) -> Instant {
-        self.report.start
     }
 
     /// The world is stopped.

@@ -15,6 +15,10 @@ use crate::os::PageRange;
 /// Cache lines of the next page that are asked for; the processor follows from there.
 const AHEAD: usize = 8;
 
+/// What finding the objects of a page is, as a number of objects: the clock is to be looked at in time
+/// where there are few.
+const PAGE_WORK: u32 = 16;
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -46,7 +50,7 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
             tally.rescanned += piece.pages();
             tally.barren += if objects == 0 { piece.pages() } else { 0 };
             // What the objects refer to is on the stack, if it is not marked yet: it is not lost.
-            if !self.tick(objects) || !self.drain_some() {
+            if !self.tick(objects + PAGE_WORK * piece.pages() as u32) || !self.drain_some() {
                 return Looked::Until(piece.end());
             }
         }

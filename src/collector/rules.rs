@@ -28,6 +28,8 @@ pub(super) enum Rule {
     RetiredOnly,
     /// A scan is about every block with a marked object, also when it is new.
     ScanMarked,
+    /// What was unprotected to restore a huge page is dirty until a cycle has consumed it.
+    RestoredIsDirty,
     /// Dirty pages are forgiven only where nothing can have been marked before the scan.
     ForgiveNew,
     /// In a forked child, everything is owed that a cycle may have consumed which was cut off.
@@ -60,6 +62,8 @@ pub(super) enum Moment {
     Traced,
     /// Before the stop that may be the last.
     Remarking,
+    /// After a cycle, when a huge page was restored.
+    Restored,
     /// Between asking whether a word refers to a retired block, and finding the object there.
     Resolving,
 }

@@ -35,6 +35,8 @@ pub struct HeapStats {
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
     pub barren_pages: usize,
+    /// Huge pages that were split, by stores to watched memory for example, and are huge again.
+    pub restored_huge_pages: usize,
     /// Times that a mutator waited for memory, or helped to mark, in nanoseconds.
     pub stalls_ns: Histogram<u64>,
     /// Times that the world was stopped, for a collection or a fork, in nanoseconds: from the request
@@ -162,6 +164,7 @@ impl<M> Shared<M> {
         use crate::sync::process::atomic::Ordering::Relaxed;
         let (committed_bytes, limit_bytes) = self.memory.committed_and_limit();
         let peak_bytes = self.memory.peak();
+        let restored_huge_pages = self.memory.pool().restored();
         let recorder = self.recorder.lock().expect("no panic under the recorder's lock");
         HeapStats {
             collections: self.collections.load(Relaxed),
@@ -173,6 +176,7 @@ impl<M> Shared<M> {
             faults: recorder.faults,
             rescanned_pages: recorder.rescanned_pages,
             barren_pages: recorder.barren_pages,
+            restored_huge_pages,
             stalls_ns: recorder.stalls_ns.clone(),
             pauses_ns: recorder.pauses_ns.clone(),
             last_pause: recorder.last_pause,

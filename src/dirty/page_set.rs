@@ -56,13 +56,7 @@ impl PageSet {
     /// The number of pages in the set, counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        let mut count = 0;
-        let mut next = self.next_word(0, self.words.len());
-        while let Some(word) = next {
-            count += self.words[word].load(Ordering::Acquire).count_ones() as usize;
-            next = self.next_word(word + 1, self.words.len());
-        }
-        count
+        self.count_in(self.span)
     }
 
     /// The number of pages in the set that lie in `range`.
@@ -72,10 +66,13 @@ impl PageSet {
     #[must_use]
     pub fn count_in(&self, range: PageRange) -> usize {
         let (first, end) = self.indices(range);
-        let count = |(word, mask): (usize, u64)| {
-            (self.words[word].load(Ordering::Acquire) & mask).count_ones() as usize
-        };
-        masks(first..end).map(count).sum()
+        let (mut count, mut next) = (0, first / BITS);
+        while let Some(word) = self.next_word(next, end.div_ceil(BITS)) {
+            let bits = self.words[word].load(Ordering::Acquire) & mask_of(word, &(first..end));
+            count += bits.count_ones() as usize;
+            next = word + 1;
+        }
+        count
     }
 
     /// Whether the set is empty; quicker than counting.
@@ -266,11 +263,14 @@ impl PageSet {
 
 /// The words that have some of these bits, each with a mask of them.
 fn masks(bits: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
-    (bits.start / BITS..bits.end.div_ceil(BITS)).map(move |word| {
-        let low = bits.start.saturating_sub(word * BITS);
-        let high = ((word + 1) * BITS).saturating_sub(bits.end);
-        (word, (!0_u64 << low) & (!0 >> high))
-    })
+    (bits.start / BITS..bits.end.div_ceil(BITS)).map(move |word| (word, mask_of(word, &bits)))
+}
+
+/// Those of a range's bits that are in a word, which has some.
+fn mask_of(word: usize, bits: &Range<usize>) -> u64 {
+    let low = bits.start.saturating_sub(word * BITS);
+    let high = ((word + 1) * BITS).saturating_sub(bits.end);
+    (!0_u64 << low) & (!0 >> high)
 }
 
 /// The order of every change to a summary word; see [`PageSet::clear_summary`].

@@ -120,6 +120,11 @@ impl Chunks {
         }
     }
 
+    /// Whether the kernel was asked for huge pages.
+    pub(crate) fn has_huge_pages(&self) -> bool {
+        self.huge_pages
+    }
+
     /// Chunks' worth of memory that is committed.
     pub(crate) fn committed(&self) -> usize {
         (self.committed * BLOCKS_PER_CHUNK - self.purged).div_ceil(BLOCKS_PER_CHUNK)

@@ -5,7 +5,8 @@
 //! whole chunks come first, then free blocks, then the emptiest blocks.
 //!
 //! Beside this file: [`sweeping`], [`large_objects`], and [`arming`], which knows where protected pages
-//! may be, and [`heat`], which knows where they are not worth while.
+//! may be, [`heat`], which knows where they are not worth while, and [`restoring`], which puts huge pages
+//! together.
 //!
 //! ```text
 //!               take                    retire                collection
@@ -19,6 +20,7 @@ mod arming;
 mod heat;
 mod large_objects;
 mod purging;
+mod restoring;
 mod sweeping;
 
 use std::collections::BTreeSet;
@@ -26,7 +28,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use arming::{Watched, Where, Which, runs};
-pub(crate) use heat::Heat;
+pub(crate) use heat::{Heat, Reading};
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
@@ -124,6 +126,8 @@ pub(crate) struct Pool {
     /// Granules that survived in each block when it was last swept, and their sum.
     survivors: Vec<u16>,
     live_granules: usize,
+    /// Chunks that were made huge pages again.
+    restored: usize,
 }
 
 impl Pool {
@@ -156,6 +160,7 @@ impl Pool {
             external: BTreeSet::new(),
             survivors: vec![0; blocks],
             live_granules: 0,
+            restored: 0,
         }
     }
 

@@ -85,8 +85,9 @@ pub(crate) struct World<T> {
 struct State<T> {
     threads: Vec<Arc<Thread<T>>>,
     stopped: bool,
-    /// The thread that parked last, on request, and when.
+    /// The thread that parked last, on request, and when; and when the first one did.
     last: Option<(String, Instant)>,
+    first: Option<Instant>,
     /// Threads that are asleep until the end of the stop; those of them that are mutators, and when the
     /// last of these ran again.
     asleep: usize,
@@ -109,6 +110,7 @@ impl<T> World<T> {
             threads: Vec::new(),
             stopped: false,
             last: None,
+            first: None,
             asleep: 0,
             waiting: 0,
             back: None,
@@ -165,8 +167,9 @@ impl<T> World<T> {
     /// Makes the calling thread parked. Everything that it did before is visible to the collector.
     pub(crate) fn park(&self, thread: &Thread<T>) {
         if thread.word.fetch_or(PARKED, Ordering::AcqRel) & STOP != 0 {
-            let mut state = self.lock();
-            state.last = Some((thread.name.clone(), Instant::now()));
+            let (mut state, now) = (self.lock(), Instant::now());
+            state.last = Some((thread.name.clone(), now));
+            state.first.get_or_insert(now);
             self.parked.notify_all();
         }
     }
@@ -195,7 +198,7 @@ impl<T> World<T> {
         let start = Instant::now();
         let mut state = self.running();
         state.stopped = true;
-        state.last = None;
+        (state.last, state.first) = (None, None);
         for thread in &state.threads {
             thread.word.fetch_or(STOP, Ordering::AcqRel);
         }
@@ -211,8 +214,10 @@ impl<T> World<T> {
         }
         let (slowest, at) = state.last.take().unzip();
         let time = at.map_or(Duration::ZERO, |at| at.saturating_duration_since(start));
+        let first = state.first.take().or(at).unwrap_or(start);
         let threads = state.threads.clone();
-        Stopped { world: self, threads, time_to_safepoint: TimeToSafepoint { time, slowest } }
+        let time_to_safepoint = TimeToSafepoint { time, slowest };
+        Stopped { world: self, threads, time_to_safepoint, first }
     }
 }
 
@@ -254,6 +259,8 @@ pub(crate) struct Stopped<'a, T> {
     /// All attached threads, every one parked.
     pub(crate) threads: Vec<Arc<Thread<T>>>,
     pub(crate) time_to_safepoint: TimeToSafepoint,
+    /// When the first of those that were running was: from then on somebody waits.
+    pub(crate) first: Instant,
 }
 
 impl<T> Stopped<'_, T> {

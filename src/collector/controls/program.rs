@@ -29,6 +29,9 @@ const OUTSIDE: usize = 1 << 33;
 const PAGES: usize = 3000;
 const PAGE_OBJECT: usize = 4064;
 
+/// Slots of such an object: many, so that no stop has time for what a marker takes at once.
+const SLOTS: usize = 100;
+
 /// Objects with a header that says whether they are initialised.
 #[derive(Default)]
 pub(super) struct Model {
@@ -147,7 +150,7 @@ impl Program {
         let mut last = table.get();
         for index in 1..=PAGES {
             let object = mutator.allocate(Kind::Precise, PAGE_OBJECT).unwrap();
-            word(object, 0).store(MADE | 2, Ordering::Relaxed);
+            word(object, 0).store(MADE | SLOTS, Ordering::Relaxed);
             set(table.get(), index, object);
             last = if index == 1 { object } else { last.max(object) };
         }
@@ -230,14 +233,21 @@ impl Program {
         object
     }
 
+    fn old(&self, index: usize) -> ObjectRef {
+        let address = word(self.table.get(), index).load(Ordering::Relaxed);
+        // SAFETY: slots of the table hold objects.
+        unsafe { ObjectRef::from_address(address) }.expect("the table is full")
+    }
+
+    /// Old objects, some of each chunk that has any.
+    pub(super) fn some_old(&self) -> Vec<ObjectRef> {
+        (1..=PAGES).step_by(PAGES / 32).map(|index| self.old(index)).collect()
+    }
+
     /// Writes to every page but that of the last object.
     pub(super) fn dirty_all_but_the_last(&mut self) {
         for index in 1..=PAGES {
-            // SAFETY: slots of the table hold objects.
-            let object = unsafe {
-                ObjectRef::from_address(word(self.table.get(), index).load(Ordering::Relaxed))
-            };
-            let object = object.expect("the table is full");
+            let object = self.old(index);
             if object != self.last {
                 set(object, 2, self.last);
             }

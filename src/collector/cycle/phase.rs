@@ -37,6 +37,9 @@ pub(in crate::collector) enum Outcome {
     },
     /// Nearly all that there was to do is new: stops would not make it less.
     Growing,
+    /// As many pages are dirty as were looked at just now: who looks at these, too, while the program
+    /// runs, has them all to look at again.
+    Rewritten,
     /// It does not get quicker, but from now on whoever allocates is held up.
     Pressed,
     /// Time was up before this address.
@@ -110,6 +113,7 @@ mod tests {
         assert!(matches!(second.next(precleaned(50, false)), Phase::Preclean { round: 2, .. }));
         assert_eq!(second.next(precleaned(90, false)), Phase::Brake { attempt: 0, from: 0 });
         assert_eq!(first.next(precleaned(10, true)), Phase::Remark { attempt: 0 });
+        assert_eq!(first.next(Outcome::Rewritten), Phase::Brake { attempt: 0, from: 0 });
     }
 
     #[test]

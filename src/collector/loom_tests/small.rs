@@ -19,7 +19,7 @@ use std::sync::Arc;
 use loom::cell::UnsafeCell;
 
 use crate::collector::cycle::{Outcome, Phase};
-use crate::collector::ledger::{Ledger, Looked};
+use crate::collector::ledger::{Ledger, Looked, Portion};
 use crate::collector::mark::Scope;
 use crate::collector::mark::trace::Filter;
 use crate::collector::rules::{Rule, Rules};
@@ -332,7 +332,7 @@ impl Run<'_> {
 
     fn consume(&self) {
         let heap = self.heap;
-        heap.ledger.consume_these(heap.watched(), None, &heap.tracker, &heap.rules);
+        heap.ledger.consume_these(heap.watched(), Portion::ALL, &heap.tracker, &heap.rules);
     }
 
     fn remark(&self, attempt: u32) -> Outcome {

@@ -20,6 +20,8 @@ pub(crate) struct Watched {
     pub(crate) left_out: Vec<PageRange>,
     /// Pages of the former that were not protected before: all of them count as written.
     pub(crate) unprotected: usize,
+    /// Whether there are hot chunks, which are in neither.
+    pub(crate) but_hot: bool,
 }
 
 /// Which of the watched memory a scan is for.
@@ -169,6 +171,7 @@ impl Pool {
             let is_owned = |index: &u32| metadata.age(first + *index as usize) == Age::Owned;
             let owned = bits(chunk.owned).filter(is_owned).fold(0, |mask, index| mask | 1 << index);
             if which == Which::AllButHot && chunk.heat.unprotected {
+                watched.but_hot = true;
                 continue;
             }
             let used = match (state, place) {

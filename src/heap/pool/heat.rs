@@ -1,8 +1,8 @@
 //! Hot chunks: old memory that the program writes to all the time.
 //!
 //! Protecting such a chunk costs the program a fault for almost every page of it in every cycle,
-//! and tells the collector what it could have guessed. So after two cycles in which a good part of
-//! the pages was written, the chunk is left unprotected between cycles, and in the next one until
+//! and tells the collector what it could have guessed. So when a good part of the pages was written in
+//! two cycles, or as soon as one has consumed them, the chunk is left unprotected between cycles, and in the next one until
 //! the first trace has ended. From then on, when the set of dirty pages must become small, it is
 //! protected like any other. Every few cycles it stays so afterwards, to see whether it has cooled
 //! down.
@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use super::Pool;
+use super::restoring::CALM;
 use crate::dirty::PageSet;
 use crate::heap::chunks::{Use, Watch};
 use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, CHUNK};
@@ -19,29 +20,46 @@ use crate::os::{PageRange, page_size};
 /// A chunk is warm when one in so many of its old pages was written since the last cycle.
 const WARM: usize = 4;
 
-/// Warm cycles, one after the other, that make a chunk hot.
-const CYCLES: u8 = 2;
+/// Warm readings, without a cooler cycle between them, that make a chunk hot.
+const READINGS: u8 = 2;
 
-/// One in so many cycles leaves hot chunks protected, as a sample.
-const SAMPLE: u64 = 8;
+/// One in so many cycles leaves hot chunks protected, as a sample. It costs a fault for each page, which is
+/// about what a chunk that has cooled down costs in each of the others.
+const SAMPLE: u64 = 16;
+
+/// What dirty pages tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// What was written since the last cycle.
+    Cycle,
+    /// What was written since this cycle has consumed everything: so short a time says nothing of chunks
+    /// that were not written.
+    Again,
+}
 
 /// What was seen of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heat {
-    /// Warm cycles without a cooler one between them.
+    /// Warm readings without a cooler cycle between them.
     warm: u8,
     /// Whether it is unprotected on purpose.
     pub(super) unprotected: bool,
+    /// Cycles in which all of it was protected and nothing written, one after the other.
+    pub(super) calm: u8,
 }
 
 impl Heat {
-    pub(crate) const NONE: Self = Self { warm: 0, unprotected: false };
+    pub(crate) const NONE: Self = Self { warm: 0, unprotected: false, calm: 0 };
 }
 
 impl Pool {
-    /// Looks how many old pages of protected chunks are in `dirty`, which a scan at the beginning of a
-    /// minor cycle has filled.
-    pub(crate) fn take_temperature(&mut self, dirty: &PageSet, metadata: &Metadata) {
+    /// Looks how many old pages of protected chunks are in `dirty`, which a scan has filled.
+    pub(crate) fn take_temperature(
+        &mut self,
+        reading: Reading,
+        dirty: &PageSet,
+        metadata: &Metadata,
+    ) {
         let chunks: Vec<_> = self.chunks.in_use().collect();
         for (number, state) in chunks {
             let watched =
@@ -60,8 +78,18 @@ impl Pool {
                 }
             }
             let warm = old * page_size() >= CHUNK / 2 && written >= old / WARM;
-            let heat = &mut self.chunks.get_mut(number).heat;
-            heat.warm = if warm { (heat.warm + 1).min(CYCLES) } else { 0 };
+            let chunk = self.chunks.get_mut(number);
+            let (whole, heat) = (old * page_size() == CHUNK && chunk.armed == !0, &mut chunk.heat);
+            heat.calm = match reading {
+                _ if !whole || written > 0 => 0,
+                Reading::Again => heat.calm,
+                Reading::Cycle => (heat.calm + 1).min(CALM),
+            };
+            heat.warm = match reading {
+                _ if warm => (heat.warm + 1).min(READINGS),
+                Reading::Again => heat.warm,
+                Reading::Cycle => 0,
+            };
         }
     }
 
@@ -73,7 +101,7 @@ impl Pool {
         let chunks: Vec<_> = self.chunks.in_use().map(|(number, _)| number).collect();
         for number in chunks {
             let chunk = self.chunks.get_mut(number);
-            chunk.heat.unprotected = !sample && chunk.heat.warm == CYCLES;
+            chunk.heat.unprotected = !sample && chunk.heat.warm == READINGS;
             if !chunk.heat.unprotected {
                 continue;
             }
