@@ -166,8 +166,9 @@ impl<M> Shared<M> {
         for number in calm {
             // The program may wait for the pool for as long as one takes. What the kernel refuses now is
             // tried again when it has been calm for as long again.
-            let restored = memory.pool().restore(number, &memory.metadata, tracker);
-            memory.let_others_have_the_pool();
+            let mut pool = memory.pool();
+            let restored = pool.restore(number, &memory.metadata, tracker);
+            memory.pool_lock().unlock_fairly(pool);
             let Ok(Some(range)) = restored else { continue };
             self.rules.reached(Moment::Restored);
             if !self.rules.holds(Rule::RestoredIsDirty) {
