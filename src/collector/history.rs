@@ -12,6 +12,10 @@ use super::sizing::Balancer;
 /// have left. What died old is found then, which costs an eighth of a byte marked for each allocated.
 const FULL_AFTER: usize = 8;
 
+/// How much dearer than cycles are on the average a minor one may be. A full one may find no more garbage than
+/// it would, and begins too late if more is allocated during it than during the last one.
+const DOUBT: f64 = 1.25;
+
 /// A live size below which that is not worth a thought.
 const SMALL: usize = 16 << 20;
 
@@ -144,7 +148,7 @@ impl Cycle {
             let live = self.live.midpoint(since.live) as f64;
             let full = since.time.mul_f64(live / since.live.max(1) as f64);
             let rate = (since.minors + full).as_secs_f64() / (since.allocated + room) as f64;
-            time.as_secs_f64() <= rate * (room as f64 - kept)
+            time.as_secs_f64() <= DOUBT * rate * (room as f64 - kept)
         });
         if overdue || !is_worth_it { Scope::Full } else { Scope::Minor }
     }
