@@ -212,6 +212,7 @@ impl<'a> Measuring<'a> {
 
     /// All runs of a job in a round for which there is time.
     fn turn(&mut self, turn: &Turn, samples: &mut Samples) -> Result<()> {
+        let mut late = Vec::new();
         for &subject in &turn.subjects {
             let job = &self.jobs[turn.job];
             let what = format!("{} {}", job.label(), subject.name());
@@ -219,7 +220,7 @@ impl<'a> Measuring<'a> {
             let expected = expected.unwrap_or_else(|| self.estimates.seconds(job, subject));
             let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.as_secs_f64() < expected) {
-                self.left_out.push(format!("{what}, round {}", turn.round + 1));
+                late.push(subject.name());
                 continue;
             }
             let start = Instant::now();
@@ -233,6 +234,12 @@ impl<'a> Measuring<'a> {
             let (round, number, all) = (turn.round + 1, turn.job + 1, self.jobs.len());
             eprintln!("round {round} job {number}/{all}: {what}: {said}");
             samples.add(sample)?;
+        }
+        if !late.is_empty() {
+            let who =
+                if late.len() == turn.subjects.len() { "all".into() } else { late.join(", ") };
+            let (what, round) = (self.jobs[turn.job].label(), turn.round + 1);
+            self.left_out.push(format!("{what} ({who}, round {round})"));
         }
         Ok(())
     }
