@@ -239,7 +239,8 @@ impl<M: ObjectModel> Shared<M> {
         };
         self.roots.ranges(&mut visit_word);
         for stack in world.threads.iter().filter_map(|thread| thread.local.stack()) {
-            // SAFETY: the frames of a thread that is parked.
+            // SAFETY: the stack of a thread that is parked, readable until it runs. Behind its frames
+            // there may be thread-locals that it writes; the words are read atomically.
             unsafe { words(stack, &mut visit_word) };
         }
     }

@@ -197,6 +197,10 @@ impl Drop for Ending<'_> {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+#[path = "crew/tests.rs"]
+mod tests;
+
 #[cfg(all(test, loom))]
 #[path = "crew/loom_tests.rs"]
 mod loom_tests;

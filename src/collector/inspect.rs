@@ -244,7 +244,7 @@ impl<'a, M: ObjectModel> Search<'a, M> {
         let shared = self.shared;
         for thread in &stop.world.threads {
             let Some(stack) = thread.local.stack() else { continue };
-            // SAFETY: the frames of a thread that is parked.
+            // SAFETY: the stack of a thread that is parked; as where roots are found.
             unsafe {
                 words(stack, |word| {
                     if let Some(object) = shared.memory.resolve(word) {

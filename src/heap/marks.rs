@@ -41,13 +41,18 @@ impl Marks {
         }
     }
 
+    /// Whether a block has a marked object, as far as is known to who asks.
+    pub(crate) fn is_reached(&self, block: usize) -> bool {
+        self.reached(block / BLOCKS_PER_CHUNK) >> (block % BLOCKS_PER_CHUNK) & 1 == 1
+    }
+
     /// The blocks of a chunk with a marked object, one bit each. Exact when nobody marks.
     pub(super) fn reached(&self, chunk: usize) -> u32 {
         self.reached[chunk].load(Relaxed)
     }
 
     /// The sweep has found no marked object in a block.
-    pub(super) fn leave(&self, block: usize) {
+    pub(crate) fn leave(&self, block: usize) {
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         self.reached[block / BLOCKS_PER_CHUNK].fetch_and(!bit, Relaxed);
     }

@@ -17,7 +17,10 @@ pub(crate) fn calling_thread() -> ThreadName {
     ThreadName(unsafe { libc::pthread_self() })
 }
 
-/// The address behind the calling thread's stack (its oldest frame).
+/// The address behind the calling thread's stack, above its oldest frame.
+///
+/// With glibc a thread's thread-locals lie between the two, but for the first thread's: whoever reads the
+/// words below the end of a parked thread's stack may read what that thread is writing.
 ///
 /// # Errors
 /// When the thread's attributes cannot be read (`pthread_getattr_np`).

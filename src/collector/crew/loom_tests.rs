@@ -1,7 +1,7 @@
 //! A leader, a helper and an assistant: the leader goes on when nobody is in the job any more, and
-//! has what they did.
+//! has what they did; who waits for a job hears of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -68,5 +68,65 @@ fn loom_control_a_leader_that_waits_for_nobody() {
             let mut state = crew.lock();
             (state.job, state.openings) = (None, 0);
         });
+    });
+}
+
+/// A job that is over soon, perhaps before the assistant is there, and another one that does not end
+/// before it has taken part.
+fn awaited_job(
+    run: impl Fn(&Crew, &Work<'_>, &dyn Fn()),
+    wait: impl Fn(&Crew, Instant, JobNumber) + Send + 'static,
+) {
+    let crew = Arc::new(Crew::default());
+    let helped = Arc::new((Mutex::new(false), Condvar::new()));
+    let assistant = loom::thread::spawn({
+        let (crew, helped) = (Arc::clone(&crew), Arc::clone(&helped));
+        // Time does not pass: only who is told of a job stops waiting.
+        let later = Instant::now() + Duration::from_secs(3600);
+        move || {
+            let mut last = JobNumber::default();
+            while !*helped.0.lock().unwrap() {
+                if !crew.assist(later, &mut last) {
+                    wait(&crew, later, last);
+                }
+            }
+        }
+    });
+    run(&crew, &|_| (), &|| ());
+    let work = |_| {
+        *helped.0.lock().unwrap() = true;
+        helped.1.notify_one();
+    };
+    run(&crew, &work, &|| {
+        let mut done = helped.0.lock().unwrap();
+        while !*done {
+            done = helped.1.wait(done).unwrap();
+        }
+    });
+    assistant.join().unwrap();
+}
+
+#[test]
+fn loom_who_waits_for_a_job_hears_of_it() {
+    check(None, || awaited_job(|crew, work, lead| crew.run(0, true, work, lead), Crew::await_job));
+}
+
+#[test]
+fn loom_control_a_job_that_nobody_who_waits_is_told_of() {
+    // Assistance is welcome, but only when whoever waits has been told already.
+    let silent = |crew: &Crew, work: &Work<'_>, lead: &dyn Fn()| {
+        crew.run(0, false, work, || {
+            crew.lock().assistance = true;
+            lead();
+        });
+    };
+    refute("deadlock", None, move || awaited_job(silent, Crew::await_job));
+}
+
+#[test]
+fn loom_control_waiting_for_a_job_that_has_begun() {
+    let blindly = |crew: &Crew, _, _| drop(crew.welcome.wait(crew.lock()).unwrap());
+    refute("deadlock", None, move || {
+        awaited_job(|crew, work, lead| crew.run(0, true, work, lead), blindly);
     });
 }

@@ -115,10 +115,7 @@ pub(super) fn set_ages(range: PageRange, age: Age, metadata: &Metadata) {
 
 /// The part of `blocks` that has marked objects, if there are any blocks.
 pub(super) fn share(blocks: &[usize], marks: &Marks) -> Option<f64> {
-    let marked = |&&block: &&usize| {
-        marks.reached(block / BLOCKS_PER_CHUNK) >> (block % BLOCKS_PER_CHUNK) & 1 == 1
-    };
-    let count = blocks.iter().filter(marked).count();
+    let count = blocks.iter().filter(|&&block| marks.is_reached(block)).count();
     (!blocks.is_empty()).then(|| count as f64 / blocks.len() as f64)
 }
 
@@ -263,3 +260,6 @@ impl Pool {
         Ok(())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
