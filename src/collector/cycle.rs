@@ -138,7 +138,7 @@ impl<M: ObjectModel> Shared<M> {
         let Run { mut report, rewrites, .. } = run;
         cycle.rewrites = rewrites;
         self.leave_hot_chunks_unprotected(report.number);
-        self.restore_huge_pages();
+        self.unprotect_split_huge_pages();
         report.time = report.start.elapsed();
         self.record_cycle(cycle, report);
     }
@@ -159,20 +159,17 @@ impl<M> Shared<M> {
 }
 
 impl<M> Shared<M> {
-    /// Between two cycles. The program runs and may write to what is being restored.
-    fn restore_huge_pages(&self) {
+    /// The sweeper does the rest. What the kernel refuses stays protected, or is dirty.
+    fn unprotect_split_huge_pages(&self) {
         let (memory, tracker) = (&self.memory, self.memory.tracker());
-        let calm = memory.pool().calm_chunks(tracker);
-        for number in calm {
-            // The program may wait for the pool for as long as one takes. What the kernel refuses now is
-            // tried again when it has been calm for as long again.
-            let restored = memory.pool().restore(number, &memory.metadata, tracker);
-            memory.let_others_have_the_pool();
-            let Ok(Some(range)) = restored else { continue };
-            self.rules.reached(Moment::Restored);
-            if !self.rules.holds(Rule::RestoredIsDirty) {
-                let forgotten = PageSet::new(range);
-                tracker.consume(range, &forgotten).expect("the chunk is watched");
+        if !memory.pool().unprotect_calm(&memory.metadata, tracker).unwrap_or(false) {
+            return;
+        }
+        self.rules.reached(Moment::Restoring);
+        if !self.rules.holds(Rule::RestoredIsDirty) {
+            let forgotten = PageSet::new(tracker.span());
+            while let Some(range) = memory.pool().next_to_collapse() {
+                tracker.consume(range, &forgotten).expect("the chunks are watched");
             }
         }
     }
