@@ -93,7 +93,7 @@ impl Pool {
         self.restoring.restored += range.pieces(CHUNK).filter(huge).count();
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn is_restoring(&self) -> bool {
         self.restoring.under_way || !self.restoring.waiting.is_empty()
     }
