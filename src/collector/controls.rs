@@ -17,7 +17,7 @@ use program::{Program, Progress, Until, set};
 
 use super::mark::Scope;
 use super::rules::{Moment, Rule};
-use crate::collector::cycle::PATIENCE;
+use crate::collector::cycle::slices::PATIENCE;
 use crate::heap::geometry::BLOCK;
 use crate::mutator::StackScan;
 use crate::{Heap, HeapOptions, Mode};

@@ -62,8 +62,8 @@ pub(super) enum Moment {
     Traced,
     /// Before the stop that may be the last.
     Remarking,
-    /// After a cycle, when a huge page was restored.
-    Restored,
+    /// After a cycle, when what is to be a huge page again was unprotected.
+    Restoring,
     /// Between asking whether a word refers to a retired block, and finding the object there.
     Resolving,
 }

@@ -8,7 +8,7 @@ use super::history::Cycle;
 use super::mark::Scope;
 use super::options::Sizing;
 use super::pacing::Room;
-use crate::heap::chunks_within;
+use crate::heap::{chunks_within, collapse};
 use crate::object::ObjectModel;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -86,6 +86,19 @@ impl<M: ObjectModel> Shared<M> {
                     self.return_memory_when_idle(&cycle);
                 }
             }
+            self.restore_huge_pages();
+        }
+    }
+
+    /// Has what the last cycle has left for it collapsed. Not while the next one goes on, which protects
+    /// it again.
+    fn restore_huge_pages(&self) {
+        let next = || self.memory.pool().next_to_collapse();
+        while !self.pacer.is_running()
+            && let Some(range) = next()
+        {
+            collapse(range);
+            self.memory.pool().collapsed(range);
         }
     }
 

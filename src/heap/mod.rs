@@ -23,4 +23,4 @@ pub(crate) use large::LargeObject;
 pub(crate) use marks::Marks;
 pub(crate) use memory::{Memory, MemoryError, MemoryOptions, chunks_within, is_large, zero_bytes};
 pub(crate) use metadata::{Age, Content, Metadata};
-pub(crate) use pool::{Grant, Pool, Reading, Room, Watched, Where, Which};
+pub(crate) use pool::{Grant, Pool, Reading, Room, Watched, Where, Which, collapse};

@@ -29,6 +29,8 @@ use std::sync::Arc;
 
 pub(crate) use arming::{Watched, Where, Which, runs};
 pub(crate) use heat::{Heat, Reading};
+use restoring::Restoring;
+pub(crate) use restoring::collapse;
 
 use super::chunks::{Chunks, NoChunk, Use, Watch};
 use super::extents::Occupied;
@@ -126,8 +128,7 @@ pub(crate) struct Pool {
     /// Granules that survived in each block when it was last swept, and their sum.
     survivors: Vec<u16>,
     live_granules: usize,
-    /// Chunks that were made huge pages again.
-    restored: usize,
+    restoring: Restoring,
 }
 
 impl Pool {
@@ -160,7 +161,7 @@ impl Pool {
             external: BTreeSet::new(),
             survivors: vec![0; blocks],
             live_granules: 0,
-            restored: 0,
+            restoring: Restoring::default(),
         }
     }
 

@@ -7,14 +7,14 @@ use crate::collector::rules::{Moment, Rule};
 /// More cycles than a chunk has to be calm for.
 const CYCLES: usize = 24;
 
-/// Splits the program's huge pages and leaves them alone. When the first one is restored, there and
-/// elsewhere the only references to new objects are stored. Returns the first complaint.
+/// Splits the program's huge pages and leaves them alone. When the first ones are being restored, there
+/// and elsewhere the only references to new objects are stored. Returns the first complaint.
 fn write_to_what_is_restored(program: &mut Program) -> Option<String> {
     program.dirty_all_but_the_last();
     let mut stored = false;
     for _ in 0..CYCLES {
         let result = program.cycle(Scope::Minor, |program, progress| {
-            if progress.moment == Moment::Restored && !stored {
+            if progress.moment == Moment::Restoring && !stored {
                 for old in program.some_old() {
                     let object = program.fresh();
                     set(old, 1, object);
@@ -25,6 +25,10 @@ fn write_to_what_is_restored(program: &mut Program) -> Option<String> {
         });
         if let Err(complaint) = result {
             return Some(complaint);
+        }
+        // The next cycle would be in the way of the sweeper.
+        while program.heap.shared.memory.pool().is_restoring() {
+            std::thread::yield_now();
         }
     }
     assert!(stored, "no huge page was restored in {CYCLES} cycles");
