@@ -143,7 +143,8 @@ impl Cycle {
         let overdue = since.allocated / FULL_AFTER >= self.live.max(SMALL);
         let is_worth_it = self.minor.is_none_or(|minor| {
             let part = room as f64 / minor.allocated as f64;
-            let (time, kept) = (minor.time.mul_f64(part), minor.kept as f64 * part);
+            // What it takes depends on old pages that were written, too, and these are not without end.
+            let (time, kept) = (minor.time.mul_f64(part.min(2.0)), minor.kept as f64 * part);
             // What has been left since is partly garbage, which would cost nothing.
             let live = self.live.midpoint(since.live) as f64;
             let full = since.time.mul_f64(live / since.live.max(1) as f64);
