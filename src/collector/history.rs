@@ -12,6 +12,9 @@ use super::sizing::Balancer;
 /// have left. What died old is found then, which costs an eighth of a byte marked for each allocated.
 const FULL_AFTER: usize = 8;
 
+/// A full cycle has some use when minor ones have left one part in so many of the room.
+const USE: usize = 4;
+
 /// How much dearer than cycles are on the average a minor one may be. A full one may find no more garbage than
 /// it would, and begins too late if more is allocated during it than during the last one.
 const DOUBT: f64 = 1.25;
@@ -115,10 +118,6 @@ impl Cycle {
         match seen.scope {
             Scope::Full => {
                 self.full = Since { time, live, minors: Duration::ZERO, allocated: 0 };
-                // Old news: what is allocated now may die sooner.
-                if let Some(minor) = &mut self.minor {
-                    (minor.time, minor.kept) = (minor.time / 2, minor.kept / 2);
-                }
             }
             Scope::Minor => {
                 self.full.minors += time;
@@ -151,7 +150,9 @@ impl Cycle {
             let rate = (since.minors + full).as_secs_f64() / (since.allocated + room) as f64;
             time.as_secs_f64() <= DOUBT * rate * (room as f64 - kept)
         });
-        if overdue || !is_worth_it { Scope::Full } else { Scope::Minor }
+        // What minor cycles have left since is what a full one can find, and whatever died old.
+        let has_use = self.live.saturating_sub(since.live) >= room / USE;
+        if overdue || (has_use && !is_worth_it) { Scope::Full } else { Scope::Minor }
     }
 
     /// Bytes that are likely to be allocated during a cycle.
@@ -207,19 +208,20 @@ mod tests {
         cycle.settle(&seen(Scope::Minor, 2, 40), 60 * MIB);
         assert_eq!(cycle.next_scope(30 * MIB), Scope::Full);
         let mut cycle = after_a_full_one();
-        cycle.settle(&seen(Scope::Minor, 40, 40), 21 * MIB);
+        cycle.settle(&seen(Scope::Minor, 40, 40), 31 * MIB);
         assert_eq!(cycle.next_scope(40 * MIB), Scope::Full);
+        // But there would be nothing to find.
+        let mut cycle = after_a_full_one();
+        cycle.settle(&seen(Scope::Minor, 40, 40), 21 * MIB);
+        assert_eq!(cycle.next_scope(40 * MIB), Scope::Minor);
     }
 
     #[test]
-    fn minor_cycles_are_tried_again_after_some_full_ones() {
+    fn minor_cycles_are_tried_again_after_full_ones() {
         let mut cycle = after_a_full_one();
-        cycle.settle(&seen(Scope::Minor, 60, 40), 21 * MIB);
-        let mut full = 0;
-        while cycle.next_scope(40 * MIB) == Scope::Full {
-            cycle.settle(&seen(Scope::Full, 20, 40), 20 * MIB);
-            full += 1;
-        }
-        assert!((1..=3).contains(&full), "{full}");
+        cycle.settle(&seen(Scope::Minor, 60, 40), 31 * MIB);
+        assert_eq!(cycle.next_scope(40 * MIB), Scope::Full);
+        cycle.settle(&seen(Scope::Full, 20, 40), 31 * MIB);
+        assert_eq!(cycle.next_scope(40 * MIB), Scope::Minor);
     }
 }
