@@ -173,11 +173,12 @@ impl<M: ObjectModel> Heap<M> {
             recorder: Mutex::new(Recorder::default()),
             cycle: Turn::new(cycle),
             collections: AtomicU64::new(0),
-            // Concurrent cycles begin early, so that they end before the room does.
+            // Concurrent cycles begin early, so that they end before the room does; and any first one before
+            // what will live long is scattered over all blocks, as one kind cannot use those of another.
             pacer: Pacer::new(Room {
                 nursery: if concurrent { initial / 3 } else { initial },
                 free: ceiling,
-                during: ceiling / 4,
+                during: ceiling / 3,
             }),
             crew: Crew::default(),
             stress_count: AtomicU32::new(0),

@@ -175,8 +175,10 @@ impl Pool {
         tracker: &Tracker,
     ) -> Result<Grant, NoChunk> {
         let mut grant = self.find(kind, granules, room, metadata, tracker);
-        // Blocks of other kinds may be free and not known to be.
-        if grant.is_err() && self.sweep_all(metadata) {
+        // Blocks of other kinds may be free and not known to be; and of this kind, if they were swept in
+        // search of a hole.
+        if grant.is_err() {
+            self.sweep_all(metadata);
             grant = self.find(kind, granules, room, metadata, tracker);
         }
         let grant = grant?;
