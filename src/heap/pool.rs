@@ -320,3 +320,6 @@ pub(crate) fn watch(kind: Kind) -> Watch {
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+
+#[cfg(all(test, not(loom)))]
+mod tests;

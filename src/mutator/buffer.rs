@@ -88,7 +88,7 @@ struct OwnedBlock {
 
 impl Buffer {
     /// On a block.
-    #[cfg(all(test, loom))]
+    #[cfg(test)]
     pub(crate) fn on(grant: Grant, metadata: &Metadata) -> Self {
         let mut buffer = Self::new(metadata);
         buffer.adopt(grant, metadata);
@@ -96,7 +96,7 @@ impl Buffer {
     }
 
     /// An object of that size, for which there is room.
-    #[cfg(all(test, loom))]
+    #[cfg(test)]
     pub(crate) fn allocate(&mut self, size: usize) -> usize {
         assert!(self.extend(size, true), "there is a hole of {size} bytes");
         self.fast.bump(size).expect("there is room now")

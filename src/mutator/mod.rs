@@ -13,7 +13,7 @@ pub use room::OutOfMemory;
 pub use roots::{Registration, Root, RootSource};
 pub use world::TimeToSafepoint;
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
 pub(crate) use buffer::Buffer;
 pub(crate) use fork::ParkedToFork;
 pub(crate) use roots::{HeldRoots, Roots, words};
@@ -26,7 +26,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(test))]
 use buffer::Buffer;
 use room::Effort;
 use world::Thread;
