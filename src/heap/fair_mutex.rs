@@ -11,7 +11,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 const POISONED: &str = "no thread panicked while it held the lock";
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FairMutex<T> {
     value: Mutex<T>,
     /// Threads that wait for the value. Whoever is in the queue gets the lock sooner or later, and leaves

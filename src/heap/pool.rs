@@ -19,6 +19,8 @@
 mod arming;
 mod heat;
 mod large_objects;
+#[cfg(test)]
+mod one_chunk;
 mod purging;
 mod restoring;
 mod sweeping;

@@ -52,6 +52,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         if late == 0 && self.late > 0 && !self.felt { 2 } else { 2_u32.saturating_pow(late) }
     }
 
+    /// How many pages can be looked at until then.
+    fn pages_until(&self, end: Instant) -> usize {
+        self.pages_in(end.saturating_duration_since(Instant::now()))
+    }
+
     /// Consumes dirty pages with the world stopped and looks at them, as many as there is time for.
     ///
     /// What comes later stays as it is, and costs the program nothing until its turn comes.
@@ -63,8 +68,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let from = from.max(span.start());
         let left =
             PageRange::new(span.start(), from).map_or(0, |done| ledger.owed().count_in(done));
-        let fit = |end: Instant| self.pages_in(end.saturating_duration_since(Instant::now()));
-        let pages = deadline.map_or(usize::MAX, |end| fit(end).saturating_sub(left));
+        let pages = deadline.map_or(usize::MAX, |end| self.pages_until(end).saturating_sub(left));
         let portion = Portion { from, deadline, pages };
         let done = ledger.consume_portion(portion, Where::Marked(marks), memory, rules);
         ledger.forgive_unmarked(memory, marks, rules);
@@ -163,8 +167,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Roots, owed pages, and what both lead to. Whether everything is marked.
     fn mark_the_rest(&mut self, stop: &mut Stop<'_>, deadline: Option<Instant>) -> bool {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
-        let fit = |end: Instant| self.pages_in(end.saturating_duration_since(Instant::now()));
-        if deadline.is_some_and(|end| ledger.owed().len() / 2 > fit(end)) {
+        if deadline.is_some_and(|end| ledger.owed().len() / 2 > self.pages_until(end)) {
             // These pages are still dirty: to look at some of them is for nothing.
             return !rules.holds(Rule::NothingLeft);
         }

@@ -2,9 +2,9 @@
 
 use loom::sync::Arc;
 
+use super::one_chunk::one_chunk;
 use super::*;
-use crate::dirty::AllDirty;
-use crate::heap::geometry::{CHUNK, GRANULE, Geometry};
+use crate::heap::geometry::GRANULE;
 use crate::mutator::Buffer;
 use crate::os::memory::Reservation;
 use crate::sync::Mutex;
@@ -27,12 +27,7 @@ const SIZE: usize = GRANULES_PER_BLOCK / 4;
 impl Blocks {
     /// So many blocks are in use.
     fn new(count: usize) -> Self {
-        let memory = Reservation::new(CHUNK, CHUNK).unwrap();
-        let geometry = Geometry::new(memory.range());
-        let chunks = Chunks::new(geometry, false);
-        let pool = Pool::new(chunks, geometry.blocks(), [1; 3], std::sync::Arc::default());
-        let metadata = Metadata::new(geometry).unwrap();
-        let tracker = Tracker::new(memory.range(), Box::new(AllDirty));
+        let (pool, metadata, tracker, memory) = one_chunk();
         let (live, dead, pool) = (Vec::new(), Vec::new(), Mutex::new(pool));
         let mut blocks = Self { metadata, tracker, pool, live, dead, _memory: memory };
         for _ in 0..count {

@@ -1,21 +1,16 @@
 //! Blocks that are found when there is hardly any room.
 
+use super::one_chunk::one_chunk;
 use super::*;
-use crate::dirty::AllDirty;
-use crate::heap::geometry::{BLOCK, CHUNK, Geometry};
+use crate::heap::geometry::BLOCK;
 use crate::mutator::Buffer;
-use crate::os::memory::Reservation;
 
 /// The sweeper has begun. Of a chunk full of blocks, each with one object, the last that is looked at is
 /// free: it was swept in search of a hole, and there was none.
 #[test]
 fn a_free_block_is_found_that_was_swept_in_search_of_a_hole() {
-    let memory = Reservation::new(CHUNK, CHUNK).unwrap();
-    let geometry = Geometry::new(memory.range());
-    let chunks = Chunks::new(geometry, false);
-    let mut pool = Pool::new(chunks, geometry.blocks(), [1; 3], Arc::default());
-    let metadata = Metadata::new(geometry).unwrap();
-    let tracker = Tracker::new(memory.range(), Box::new(AllDirty));
+    let (mut pool, metadata, tracker, _memory) = one_chunk();
+    let geometry = metadata.geometry;
     let take = |pool: &mut Pool| {
         let grant =
             pool.take(Kind::Precise, GRANULES_PER_BLOCK, Room::Limit, &metadata, &tracker)?;

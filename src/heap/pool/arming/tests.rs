@@ -1,10 +1,8 @@
 //! Which blocks scans are about, and how many of the new ones survive.
 
 use super::*;
-use crate::dirty::AllDirty;
-use crate::heap::chunks::Chunks;
-use crate::heap::geometry::{CHUNK, Geometry};
 use crate::heap::pool::Room;
+use crate::heap::pool::one_chunk::one_chunk;
 use crate::object::Kind;
 use crate::os::memory::Reservation;
 
@@ -27,12 +25,7 @@ struct Blocks {
 
 impl Blocks {
     fn new() -> Self {
-        let memory = Reservation::new(CHUNK, CHUNK).unwrap();
-        let geometry = Geometry::new(memory.range());
-        let chunks = Chunks::new(geometry, false);
-        let pool = Pool::new(chunks, geometry.blocks(), [1; 3], std::sync::Arc::default());
-        let metadata = Metadata::new(geometry).unwrap();
-        let tracker = Tracker::new(memory.range(), Box::new(AllDirty));
+        let (pool, metadata, tracker, memory) = one_chunk();
         Self { metadata, tracker, pool, _memory: memory }
     }
 

@@ -1,0 +1,19 @@
+//! What tests of the pool begin with.
+
+use super::Pool;
+use crate::dirty::{AllDirty, Tracker};
+use crate::heap::chunks::Chunks;
+use crate::heap::geometry::{CHUNK, Geometry};
+use crate::heap::metadata::Metadata;
+use crate::os::memory::Reservation;
+
+/// A pool that may have one chunk. The memory is to be dropped last.
+pub(super) fn one_chunk() -> (Pool, Metadata, Tracker, Reservation) {
+    let memory = Reservation::new(CHUNK, CHUNK).unwrap();
+    let geometry = Geometry::new(memory.range());
+    let chunks = Chunks::new(geometry, false);
+    let pool = Pool::new(chunks, geometry.blocks(), [1; 3], std::sync::Arc::default());
+    let metadata = Metadata::new(geometry).unwrap();
+    let tracker = Tracker::new(memory.range(), Box::new(AllDirty));
+    (pool, metadata, tracker, memory)
+}
