@@ -3,53 +3,68 @@
 use std::collections::HashMap;
 
 use super::figures::median;
-use super::plan::{Job, argument, first_word};
+use super::plan::{Job, RunKey, argument, first_word, run_key};
 use super::run::LONGEST;
 use super::sample::{Sample, Status};
 use super::subject::Subject;
+use super::warm;
+
+type ByWorkload = HashMap<(String, Subject), Vec<f64>>;
 
 /// What runs took, in seconds.
 #[derive(Default)]
 pub(crate) struct Estimates {
-    /// By workload with its arguments.
-    exact: HashMap<(String, Subject), f64>,
+    exact: HashMap<RunKey, Vec<f64>>,
+    /// By workload with its arguments, at whatever limit.
+    at_any_limit: ByWorkload,
     /// As a multiple of the guess, by the workload's name.
-    scaled: HashMap<(String, Subject), f64>,
+    scaled: ByWorkload,
+    /// Seconds for each MiB that was touched before a run.
+    warming: Vec<f64>,
 }
 
 impl Estimates {
     pub(crate) fn new<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
-        let (mut exact, mut scaled) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
-        for sample in samples {
-            let Some(seconds) = sample.get("wall_ms").map(|ms| ms / 1e3) else { continue };
-            // Whoever failed might have taken any time.
-            if matches!(sample.status, Status::Done | Status::TooLong(_)) {
-                let (workload, subject) = (&sample.workload, sample.subject);
-                exact.entry((workload.clone(), subject)).or_default().push(seconds);
-                let key = (first_word(workload).to_owned(), subject);
-                scaled.entry(key).or_default().push(seconds / guess(workload));
-            }
+        let mut estimates = Self::default();
+        samples.into_iter().for_each(|sample| estimates.add(sample));
+        estimates
+    }
+
+    /// Learns from a run.
+    pub(crate) fn add(&mut self, sample: &Sample) {
+        let (workload, subject) = (&sample.workload, sample.subject);
+        if let Some(ms) = sample.get("warm_ms") {
+            let mib = warm::wanted_mib(sample.limit_mib, subject);
+            self.warming.push(ms / 1e3 / mib as f64);
         }
-        let medians = |all: HashMap<_, Vec<f64>>| {
-            all.into_iter().filter_map(|(key, times)| Some((key, median(times)?))).collect()
-        };
-        Self { exact: medians(exact), scaled: medians(scaled) }
+        let Some(seconds) = sample.get("wall_ms").map(|ms| ms / 1e3) else { return };
+        self.exact.entry(sample.key()).or_default().push(seconds);
+        // Whoever failed would have taken any time with more memory.
+        if matches!(sample.status, Status::Done | Status::TooLong(_)) {
+            let key = (workload.clone(), subject);
+            self.at_any_limit.entry(key).or_default().push(seconds);
+            let key = (first_word(workload).to_owned(), subject);
+            self.scaled.entry(key).or_default().push(seconds / guess(workload));
+        }
     }
 
     /// The seconds that a run will take, with what comes before it.
     pub(crate) fn seconds(&self, job: &Job, subject: Subject) -> f64 {
+        let exact = self.exact.get(&run_key(&job.workload, job.limit_mib, subject));
+        let at_any_limit = || self.at_any_limit.get(&(job.workload.clone(), subject));
+        let known = exact.or_else(at_any_limit).and_then(|times| median(times.clone()));
         let guess = || {
-            let key = (first_word(&job.workload).to_owned(), subject);
-            guess(&job.workload) * self.scaled.get(&key).unwrap_or(&1.0)
+            let scaled = self.scaled.get(&(first_word(&job.workload).to_owned(), subject));
+            let scale = scaled.and_then(|scales| median(scales.clone())).unwrap_or(1.0);
+            guess(&job.workload) * scale
         };
-        let run = self.exact.get(&(job.workload.clone(), subject)).copied().unwrap_or_else(guess);
-        run.min(LONGEST.as_secs_f64()) + warming(job)
+        let run = known.unwrap_or_else(guess).min(LONGEST.as_secs_f64());
+        // The process that touches it, and all of the processes' beginnings and ends.
+        const STARTING: f64 = 0.1;
+        // Half a second a GiB.
+        let warming = median(self.warming.clone()).unwrap_or(0.5 / 1024.0);
+        STARTING + warming * warm::wanted_mib(job.limit_mib, subject) as f64 + run
     }
-}
-
-/// Touching the memory: half a second a GiB.
-fn warming(job: &Job) -> f64 {
-    0.2 + job.limit_mib as f64 / 2048.0
 }
 
 /// The seconds that a run takes with any collector, more or less, on two processors of 2020 or so.
@@ -60,9 +75,9 @@ fn guess(workload: &str) -> f64 {
         "bintrees" => 0.8 * 2_f64.powf(number(1) - 18.0),
         "oldmut" => 3e-7 * number(1) + 2e-3 * number(2),
         "lru" => 8e-7 * number(3),
-        "gcold" => 0.025 * number(3) * number(5),
-        "splay" => 5e-6 * (number(1) + number(2)),
-        "strings" => 7e-6 * number(1),
+        "gcold" => 0.04 * number(3) * number(5) / 4.0,
+        "splay" => 3e-6 * (number(1) + number(2)),
+        "strings" => 1.5e-6 * number(1),
         "server" => 0.3 + number(2),
         "stores" => 8e-3 * number(1),
         other => unreachable!("the plan has no workload {other}"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::Part;
+use super::plan::{Part, place};
 use super::sample::{Sample, Status};
 use super::subject::Subject;
 
@@ -18,10 +18,11 @@ pub(crate) struct Group<'a> {
     any_limit: Vec<&'a Sample>,
 }
 
-/// All runs by part and job, in the order in which they were first run.
-pub(crate) fn groups(samples: &[Sample]) -> Vec<Group<'_>> {
+/// All runs by part and job, in the order of the plan.
+pub(crate) fn groups<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<Group<'a>> {
+    let samples: Vec<&Sample> = samples.into_iter().collect();
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for first in samples {
+    for first in &samples {
         for &(part, x) in &first.parts {
             let (workload, limit_mib) = (first.workload.as_str(), first.limit_mib);
             let same = |group: &Group<'_>| {
@@ -31,7 +32,7 @@ pub(crate) fn groups(samples: &[Sample]) -> Vec<Group<'_>> {
                 continue;
             }
             let (mut runs, mut any_limit) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
-            for run in samples.iter().filter(|run| run.workload == workload) {
+            for &run in samples.iter().filter(|run| run.workload == workload) {
                 let asked = part.subjects().contains(&run.subject);
                 if asked && (run.limit_mib == limit_mib || !run.subject.collects()) {
                     runs.entry(run.subject).or_default().push(run);
@@ -43,6 +44,10 @@ pub(crate) fn groups(samples: &[Sample]) -> Vec<Group<'_>> {
             groups.push(Group { part, workload, limit_mib, x, runs, any_limit });
         }
     }
+    groups.sort_by(|one, other| {
+        let place = |group: &Group<'_>| (group.part, place(group.part, group.workload));
+        place(one).cmp(&place(other)).then(one.x.total_cmp(&other.x))
+    });
     groups
 }
 

@@ -4,23 +4,28 @@
 //! cargo bench --bench compare -- --quick              # small sizes, a few minutes
 //! cargo bench --bench compare -- --budget 25          # the usual sizes, as far as 25 minutes go
 //! cargo bench --bench compare -- --budget 25 --plan   # what that would run, and for how long
+//! cargo bench --bench compare -- --budget 25 --resume # 25 minutes more: first what is still missing
 //! cargo bench --bench compare -- --report             # tables and plots of what was measured before
 //! ```
 //!
 //! A round runs every job once; the collectors take turns on each job, and another one begins in each
 //! round, so that all of them see the same machine. Each run is written down (`runs.jsonl`) before
 //! the next one starts, and tables (Markdown, CSV) and plots (SVG) are made after every round: what was
-//! measured is kept, whatever happens. Collectors that cannot be built here are left out by name.
+//! measured is kept, whatever happens. A round may take several invocations, of which the report tells.
+//! It is of the runs of each program as it was built last; what older ones took is only remembered to
+//! tell how long the next run will take. Collectors that cannot be built here are left out by name.
 //!
 //! - `subject`: the collectors, how they are built and called;
-//! - `plan`, `estimate`, `schedule`: what could be run, how long it takes, and what is run;
+//! - `plan`, `estimate`, `schedule`: what could be run, how long it takes, and what is run next;
 //! - `warm`: memory, before each run;
 //! - `run`, `parse`, `sample`: one run, from its command line to its figures;
+//! - `invocation`: where runs come from;
 //! - `figures`, `tables`, `stop_table`, `plots`, `chart`: what becomes of them.
 
 pub(crate) mod chart;
 pub(crate) mod estimate;
 pub(crate) mod figures;
+pub(crate) mod invocation;
 pub(crate) mod parse;
 pub(crate) mod plan;
 mod plots;
@@ -34,7 +39,6 @@ pub(crate) mod subject;
 pub(crate) mod tables;
 mod warm;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -42,9 +46,10 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use self::estimate::Estimates;
+use self::invocation::Invocation;
 use self::plan::{Job, Part, Size};
-use self::sample::{Samples, Status};
-use self::schedule::{Schedule, Turn};
+use self::sample::{Sample, Samples, Status};
+use self::schedule::{Counts, Planner, Turn};
 use self::subject::{Subject, Workshop};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -59,7 +64,7 @@ struct CommandLine {
     /// Run what matters most of what can be run in so many minutes, and say what is left out
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     budget: Option<Duration>,
-    /// Rounds, each of which runs everything once
+    /// Rounds, each of which runs everything once; those that are there count
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
     /// Only these parts
@@ -71,7 +76,7 @@ struct CommandLine {
     /// Where everything goes
     #[arg(long, value_name = "DIR", default_value = "target/compare")]
     out: PathBuf,
-    /// Add to the runs that are there, rather than begin anew
+    /// Add to the runs that are there, rather than begin anew: first what has run least often
     #[arg(long)]
     resume: bool,
     /// Put the tables into this document, between its lines `<!-- results: begin -->` and
@@ -115,19 +120,20 @@ fn compare(line: &CommandLine) -> Result<()> {
     std::fs::create_dir_all(&line.out)?;
     let out = line.out.canonicalize()?;
     let file = out.join("runs.jsonl");
-    // Also of runs that are dropped next, if a new set begins.
-    let estimates = Estimates::new(&sample::read(&file)?);
-    if line.plan {
-        let workshop = Workshop::open(&out)?;
-        let jobs = line.jobs();
-        print!("{}", line.schedule(&jobs, &workshop, &estimates).describe(&jobs));
-        return Ok(());
+    let earlier = sample::read(&file)?;
+    let workshop = if line.report { None } else { Some(Workshop::open(&out)?) };
+    let mut measuring =
+        workshop.as_ref().map(|workshop| Measuring::new(line, &out, workshop, &earlier));
+    if let Some(measuring) = &measuring {
+        print!("{}", measuring.describe());
+        if line.plan {
+            return Ok(());
+        }
     }
     let mut samples = Samples::open(&file, line.resume || line.report)?;
-    if !line.report {
-        let workshop = Workshop::open(&out)?;
+    if let Some(measuring) = &mut measuring {
         tables::note_machine(&out)?;
-        Measuring::new(line, &out, &workshop, &estimates).all(&mut samples)?;
+        measuring.all(&mut samples)?;
     }
     report(&out, &samples)?;
     if let Some(document) = &line.publish {
@@ -140,24 +146,22 @@ fn compare(line: &CommandLine) -> Result<()> {
 }
 
 impl CommandLine {
-    /// What may be run.
-    fn jobs(&self) -> Vec<Job> {
-        let wanted = |job: &Job| {
-            let part = |(part, _): &(Part, f64)| self.only.contains(part);
-            (self.only.is_empty() || job.parts.iter().any(part))
-                && job.workload.contains(&self.workload)
-        };
-        let all = plan::jobs(if self.quick { Size::Quick } else { Size::Standard });
-        all.into_iter().filter(wanted).collect()
+    fn size(&self) -> Size {
+        if self.quick { Size::Quick } else { Size::Standard }
+    }
+
+    fn is_wanted(&self, job: &Job) -> bool {
+        let part = |(part, _): &(Part, f64)| self.only.contains(part);
+        (self.only.is_empty() || job.parts.iter().any(part))
+            && job.workload.contains(&self.workload)
     }
 
     fn budget(&self) -> Option<Duration> {
         self.budget.or(self.quick.then_some(Duration::from_secs(360)))
     }
 
-    fn schedule(&self, jobs: &[Job], workshop: &Workshop, estimates: &Estimates) -> Schedule {
-        let rounds = self.rounds.unwrap_or(if self.quick { 2 } else { 5 });
-        Schedule::new(jobs, rounds, self.budget(), workshop.subjects(), estimates)
+    fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 2 } else { 5 })
     }
 }
 
@@ -170,77 +174,104 @@ fn report(out: &Path, samples: &Samples) -> Result<()> {
 struct Measuring<'a> {
     out: &'a Path,
     workshop: &'a Workshop,
-    estimates: &'a Estimates,
+    invocation: Invocation,
+    /// Everything that could be run here.
+    plan: Vec<Job>,
+    /// What of it is wanted.
     jobs: Vec<Job>,
-    schedule: Schedule,
-    deadline: Option<Instant>,
-    /// How long the last run of each took, in seconds.
-    took: HashMap<(usize, Subject), f64>,
-    left_out: Vec<String>,
+    rounds: usize,
+    /// In seconds.
+    budget: f64,
+    estimates: Estimates,
+    /// Of runs of the programs as they are.
+    counts: Counts,
 }
 
 impl<'a> Measuring<'a> {
-    fn new(
-        line: &CommandLine,
-        out: &'a Path,
-        workshop: &'a Workshop,
-        estimates: &'a Estimates,
-    ) -> Self {
-        let jobs = line.jobs();
-        let schedule = line.schedule(&jobs, workshop, estimates);
-        eprint!("{}", schedule.describe(&jobs));
-        let left_out = schedule.left_out.iter().map(|&(job, _)| jobs[job].label()).collect();
-        let deadline = line.budget().map(|budget| Instant::now() + budget);
-        let took = HashMap::new();
-        Self { out, workshop, estimates, jobs, schedule, deadline, took, left_out }
-    }
-
-    /// Runs everything that is on the schedule; tables and plots are made anew after each round.
-    fn all(&mut self, samples: &mut Samples) -> Result<()> {
-        let turns = std::mem::take(&mut self.schedule.turns);
-        for round in turns.chunk_by(|one, other| one.round == other.round) {
-            for turn in round {
-                self.turn(turn, samples)?;
-            }
-            tables::note_left_out(self.out, &self.left_out)?;
-            report(self.out, samples)?;
+    fn new(line: &CommandLine, out: &'a Path, workshop: &'a Workshop, earlier: &[Sample]) -> Self {
+        let plan = plan::jobs(line.size(), workshop.subjects());
+        let counts = |run: &&Sample| line.resume && run.build == workshop.build_of(run.subject);
+        Self {
+            out,
+            workshop,
+            invocation: Invocation::now(),
+            jobs: plan.iter().filter(|job| line.is_wanted(job)).cloned().collect(),
+            plan,
+            rounds: line.rounds(),
+            budget: line.budget().map_or(f64::INFINITY, |budget| budget.as_secs_f64()),
+            // Also by runs that are dropped next, if a new set begins.
+            estimates: Estimates::new(earlier),
+            counts: Counts::new(earlier.iter().filter(counts)),
         }
-        tables::note_left_out(self.out, &self.left_out)?;
-        self.left_out.iter().for_each(|what| eprintln!("left out for want of time: {what}"));
-        Ok(())
     }
 
-    /// All runs of a job in a round for which there is time.
-    fn turn(&mut self, turn: &Turn, samples: &mut Samples) -> Result<()> {
-        let mut late = Vec::new();
+    fn planner(&self) -> Planner<'_> {
+        let Self { jobs, estimates, rounds, budget, .. } = self;
+        Planner { jobs, estimates, rounds: *rounds, budget: *budget }
+    }
+
+    fn describe(&self) -> String {
+        let planner = self.planner();
+        planner.describe(&planner.schedule(self.counts.clone()))
+    }
+
+    /// Runs whatever there is time for; tables and plots are made anew after each round.
+    fn all(&mut self, samples: &mut Samples) -> Result<()> {
+        let (start, mut round) = (Instant::now(), None);
+        let left = |budget: f64| budget - start.elapsed().as_secs_f64();
+        while let Some(turn) = self.planner().next(&self.counts, left(self.budget)) {
+            if round.replace(turn.round).is_some_and(|before| before != turn.round) {
+                self.report(samples)?;
+            }
+            self.turn(&turn, left, samples)?;
+        }
+        self.report(samples)
+    }
+
+    fn report(&self, samples: &Samples) -> Result<()> {
+        tables::note_missing(self.out, &self.counts.missing(&self.plan))?;
+        report(self.out, samples)
+    }
+
+    /// All runs of a job in a round. If they take longer than they were thought to, the last ones are left
+    /// to another time.
+    fn turn(
+        &mut self,
+        turn: &Turn,
+        left: impl Fn(f64) -> f64,
+        samples: &mut Samples,
+    ) -> Result<()> {
+        /// By how much of itself a budget may be exceeded.
+        const GRACE: f64 = 0.05;
+        let job = self.jobs[turn.job].clone();
         for &subject in &turn.subjects {
-            let job = &self.jobs[turn.job];
             let what = format!("{} {}", job.label(), subject.name());
-            let expected = self.took.get(&(turn.job, subject)).copied();
-            let expected = expected.unwrap_or_else(|| self.estimates.seconds(job, subject));
-            let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.as_secs_f64() < expected) {
-                late.push(subject.name());
+            if left(self.budget * (1.0 + GRACE)) < self.estimates.seconds(&job, subject) {
+                eprintln!("{what}: no time is left");
                 continue;
             }
-            let start = Instant::now();
-            warm::warm(job, subject)?;
-            let sample = run::run(self.workshop, job, subject)?;
-            self.took.insert((turn.job, subject), start.elapsed().as_secs_f64());
+            let sample = self.run(&job, subject)?;
             let said = match &sample.status {
                 Status::Done => format!("{:.2} s", sample.get("run_ms").unwrap_or(0.0) / 1e3),
                 other => other.to_string(),
             };
             let (round, number, all) = (turn.round + 1, turn.job + 1, self.jobs.len());
             eprintln!("round {round} job {number}/{all}: {what}: {said}");
+            self.estimates.add(&sample);
+            self.counts.add(&job, subject);
             samples.add(sample)?;
         }
-        if !late.is_empty() {
-            let who =
-                if late.len() == turn.subjects.len() { "all".into() } else { late.join(", ") };
-            let (what, round) = (self.jobs[turn.job].label(), turn.round + 1);
-            self.left_out.push(format!("{what} ({who}, round {round})"));
-        }
         Ok(())
+    }
+
+    fn run(&self, job: &Job, subject: Subject) -> Result<Sample> {
+        let start = Instant::now();
+        warm::warm(job, subject)?;
+        let warm_ms = start.elapsed().as_secs_f64() * 1e3;
+        let mut sample = run::run(self.workshop, job, subject)?;
+        sample.fields.insert("warm_ms".into(), warm_ms);
+        sample.invocation = self.invocation.clone();
+        sample.build = self.workshop.build_of(subject).to_owned();
+        Ok(sample)
     }
 }

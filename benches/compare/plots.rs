@@ -29,7 +29,7 @@ const fn share(label: &str) -> Axis<'_> {
 const THREADS: [(f64, &str); 3] = [(1.0, "1"), (2.0, "2"), (4.0, "4")];
 
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
-    let groups = groups(samples.all());
+    let groups = groups(samples.current());
     for group in groups.iter().filter(|group| group.part == Part::Table) {
         of_one_job(out, group)?;
     }

@@ -39,18 +39,26 @@ pub(crate) fn run(workshop: &Workshop, job: &Job, subject: Subject) -> Result<Sa
         }
     };
     let mut sample = Sample::new(job, subject, status);
-    if sample.status == Status::Done {
-        parse::understand(&ended.stdout, &mut sample)?;
-        if matches!(subject, Subject::JavaG1 | Subject::JavaZ) {
-            parse::java_pauses(&std::fs::read_to_string(workshop.java_log())?, &mut sample);
-        }
-        parse::derive(&mut sample);
+    if sample.status == Status::Done
+        && let Err(error) = figures(workshop, &ended, &mut sample)
+    {
+        sample.status = Status::Failed(error.to_string());
     }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     sample.fields.insert("wall_ms".into(), ms(ended.wall));
     sample.fields.insert("cpu_ms".into(), ms(ended.cpu));
     sample.fields.insert("rss_mib".into(), ended.rss_mib);
     Ok(sample)
+}
+
+/// Takes the figures from what a run has left.
+fn figures(workshop: &Workshop, ended: &Ended, sample: &mut Sample) -> Result<()> {
+    parse::understand(&ended.stdout, sample)?;
+    if matches!(sample.subject, Subject::JavaG1 | Subject::JavaZ) {
+        parse::java_pauses(&std::fs::read_to_string(workshop.java_log())?, sample);
+    }
+    parse::derive(sample);
+    Ok(())
 }
 
 /// Runs a process to its end, or to the longest time.

@@ -9,7 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Result;
-use super::plan::{Job, Part};
+use super::invocation::Invocation;
+use super::plan::{Job, Part, RunKey, run_key};
 use super::stops::records::CycleRecord;
 use super::subject::Subject;
 
@@ -42,9 +43,14 @@ pub(crate) struct Sample {
     pub(crate) workload: String,
     pub(crate) limit_mib: u64,
     pub(crate) subject: Subject,
+    #[serde(default)]
+    pub(crate) invocation: Invocation,
+    /// Differs if the program does. Empty if it is not known, as for runs of older versions.
+    #[serde(default)]
+    pub(crate) build: String,
     pub(crate) status: Status,
     /// The numbers of the RESULT line, what is derived from them, and `cpu_ms`, `wall_ms` and
-    /// `rss_mib` of the whole process.
+    /// `rss_mib` of the whole process, and `warm_ms`, which came before it.
     pub(crate) fields: BTreeMap<String, f64>,
     /// The check value: too large for a floating-point number.
     pub(crate) sum: String,
@@ -64,6 +70,8 @@ impl Sample {
             workload: job.workload.clone(),
             limit_mib: job.limit_mib,
             subject,
+            invocation: Invocation::default(),
+            build: String::new(),
             status,
             fields: BTreeMap::new(),
             sum: String::new(),
@@ -76,6 +84,18 @@ impl Sample {
     pub(crate) fn get(&self, field: &str) -> Option<f64> {
         self.fields.get(field).copied()
     }
+
+    pub(crate) fn key(&self) -> RunKey {
+        run_key(&self.workload, self.limit_mib, self.subject)
+    }
+}
+
+/// The runs of each program as it was built last. What an older one did is no figure of this one, and half
+/// of it would be a figure of nothing.
+pub(crate) fn of_last_builds(all: &[Sample]) -> Vec<&Sample> {
+    let builds = all.iter().map(|sample| (sample.subject.program(), &sample.build));
+    let last: HashMap<_, _> = builds.collect();
+    all.iter().filter(|sample| last[sample.subject.program()] == &sample.build).collect()
 }
 
 /// The runs that are in a file, if it is there.
@@ -135,11 +155,16 @@ impl Samples {
         &self.all
     }
 
+    /// Those that figures are of.
+    pub(crate) fn current(&self) -> Vec<&Sample> {
+        of_last_builds(&self.all)
+    }
+
     /// Runs that failed, and check values that differ between collectors.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut sums: HashMap<&str, &Sample> = HashMap::new();
-        for sample in &self.all {
+        for sample in self.current() {
             let who = format!("{}: {}", sample.workload, sample.subject.name());
             if let Status::Failed(why) = &sample.status {
                 problems.push(format!("{who} failed: {why}"));

@@ -1,5 +1,6 @@
 //! What this heap's stops consist of.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::figures::Group;
@@ -11,9 +12,11 @@ use super::tables::rounded;
 /// The longest stop of each job and the one at the 99th percentile, of all runs together.
 pub(crate) fn write(text: &mut String, groups: &[Group<'_>]) {
     let parts = PARTS.map(|(name, _)| name).join(" | ");
-    let mut rows = String::new();
-    for part in [Part::Table, Part::Live, Part::Threads] {
-        for group in groups.iter().filter(|group| group.part == part) {
+    let (mut rows, mut seen) = (String::new(), HashSet::new());
+    for group in groups {
+        let asked = matches!(group.part, Part::Table | Part::Live | Part::Threads);
+        // A job is here only once, whatever it is part of.
+        if asked && seen.insert((group.workload, group.limit_mib)) {
             rows_of(&mut rows, group);
         }
     }

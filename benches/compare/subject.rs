@@ -1,5 +1,7 @@
 //! The collectors: how they are built, and how they are called.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -61,6 +63,17 @@ impl Subject {
         }
     }
 
+    /// The program that it is in.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Concurrent | Stopped | Cards | NoCollect => "workloads",
+            Bdwgc => "bdwgc",
+            Malloc => "malloc",
+            Go => "go",
+            JavaG1 | JavaZ => "java",
+        }
+    }
+
     /// Whether it reclaims what nobody refers to, without being told. Who does not takes no limit.
     pub(crate) fn collects(self) -> bool {
         !matches!(self, NoCollect | Malloc)
@@ -72,20 +85,33 @@ pub(crate) struct Workshop {
     out: PathBuf,
     workloads: PathBuf,
     subjects: Vec<Subject>,
+    /// By program: a number that differs if it does.
+    builds: HashMap<&'static str, String>,
 }
 
 impl Workshop {
     /// Builds whatever can be built here.
     pub(crate) fn open(out: &Path) -> Result<Self> {
-        let mut workshop =
-            Self { out: out.to_owned(), workloads: workloads()?, subjects: Vec::new() };
+        let (out, workloads) = (out.to_owned(), workloads()?);
+        let (subjects, builds) = Default::default();
+        let mut workshop = Self { out, workloads, subjects, builds };
         for subject in Subject::ALL {
             match workshop.build(subject) {
                 Ok(()) => workshop.subjects.push(subject),
                 Err(error) => eprintln!("{} is left out: {error}", subject.name()),
             }
         }
+        for &subject in &workshop.subjects {
+            let build = fingerprint(&workshop.program(subject))?;
+            workshop.builds.insert(subject.program(), build);
+        }
         Ok(workshop)
+    }
+
+    /// What is different after a change of the program that it is in. Libraries and virtual machines that
+    /// are not built here are not looked at.
+    pub(crate) fn build_of(&self, subject: Subject) -> &str {
+        self.builds.get(subject.program()).map_or("", String::as_str)
     }
 
     /// Who can run here.
@@ -111,7 +137,9 @@ impl Workshop {
             }
             Go => {
                 let mut go = Command::new("go");
-                go.current_dir(peers.join("go")).arg("build").arg("-o").arg(self.program(subject));
+                // The same program whatever the commit.
+                go.current_dir(peers.join("go")).args(["build", "-buildvcs=false"]);
+                go.arg("-o").arg(self.program(subject));
                 go
             }
             JavaG1 | JavaZ => {
@@ -135,13 +163,10 @@ impl Workshop {
     }
 
     fn program(&self, subject: Subject) -> PathBuf {
-        self.out.join(match subject {
-            Concurrent | Stopped | Cards | NoCollect => return self.workloads.clone(),
-            Bdwgc => "bdwgc",
-            Malloc => "malloc",
-            Go => "go",
-            JavaG1 | JavaZ => "java",
-        })
+        match subject {
+            Concurrent | Stopped | Cards | NoCollect => self.workloads.clone(),
+            _ => self.out.join(subject.program()),
+        }
     }
 
     /// Where a run of Java says how long each stop was.
@@ -195,4 +220,19 @@ fn workloads() -> Result<PathBuf> {
         message["executable"].as_str().map(PathBuf::from)
     };
     messages.lines().find_map(executable).ok_or_else(|| "cargo names no executable".into())
+}
+
+/// A number for what is in a file, or in all files of a directory.
+fn fingerprint(program: &Path) -> Result<String> {
+    let mut files = vec![program.to_owned()];
+    if program.is_dir() {
+        let entries = std::fs::read_dir(program)?.map(|entry| Ok(entry?.path()));
+        files = entries.collect::<std::io::Result<_>>()?;
+        files.sort();
+    }
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        hasher.write(&std::fs::read(file)?);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Result;
 use super::figures::{Group, groups};
+use super::invocation;
 use super::plan::Part;
 use super::sample::{Samples, Status};
 use super::stop_table;
@@ -36,9 +37,12 @@ const FIGURES_BY_PART: [(&str, &str, f64); 7] = [
 ];
 
 pub(crate) fn write(out: &Path, samples: &Samples) -> Result<()> {
-    let groups = groups(samples.all());
+    let current = samples.current();
+    let groups = groups(current.iter().copied());
     let read = |file| std::fs::read_to_string(out.join(file)).unwrap_or_default();
-    let text = read(MACHINE) + &read(LEFT_OUT) + &markdown(&groups);
+    let mut text = read(MACHINE) + &read(MISSING);
+    invocation::write(&mut text, &current, &groups);
+    text += &markdown(&groups);
     std::fs::write(out.join("results.md"), text)?;
     std::fs::write(out.join("results.csv"), csv(&groups))?;
     Ok(())
@@ -83,23 +87,23 @@ fn in_units(field: &str, unit: f64) -> impl Fn(&Group<'_>, Subject) -> Option<f6
     }
 }
 
-/// Where runs say where and how they were made.
+/// Where runs say where they were made.
 const MACHINE: &str = "machine.md";
 
-/// Where runs say what there was no time for.
-const LEFT_OUT: &str = "left-out.md";
+/// Where runs say what is still to be run.
+const MISSING: &str = "missing.md";
 
-/// Notes what was left out for want of time.
-pub(crate) fn note_left_out(out: &Path, what: &[String]) -> Result<()> {
+/// Notes what of the plan has not been run.
+pub(crate) fn note_missing(out: &Path, what: &[String]) -> Result<()> {
     let text = if what.is_empty() {
         String::new()
     } else {
-        format!("\nLeft out for want of time: {}.\n", what.join("; "))
+        format!("\nThere was no time yet for: {}.\n", what.join("; "))
     };
-    Ok(std::fs::write(out.join(LEFT_OUT), text)?)
+    Ok(std::fs::write(out.join(MISSING), text)?)
 }
 
-/// Notes where and how this is measured, without names.
+/// Notes where this is measured, without names.
 pub(crate) fn note_machine(out: &Path) -> Result<()> {
     Ok(std::fs::write(out.join(MACHINE), machine())?)
 }
@@ -130,19 +134,12 @@ fn machine() -> String {
     let release = read("/proc/sys/kernel/osrelease");
     // A version, without what the one who built it has added.
     let kernel = release.trim().split('-').next().unwrap_or_default();
-    let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
-    let date = date.map_or_else(
-        |_| String::new(),
-        |date| String::from_utf8_lossy(&date.stdout).trim().to_owned(),
-    );
-    let arguments: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     format!(
-        "Linux {kernel}, {processors} processors ({}), {:.0} GiB of memory, {date}. `cargo bench --bench compare -- {}`\n\n\
+        "Linux {kernel}, {processors} processors ({}), {:.0} GiB of memory.\n\n\
          Medians; the number of runs of each is in `results.csv`. \"oom\" is out of memory, \"-\" what does not \
-         apply or was not measured.\n",
+         apply, and an empty cell what was not measured.\n",
         model.unwrap_or("unknown"),
         kib.unwrap_or(0.0) / f64::from(1 << 20),
-        arguments.join(" "),
     )
 }
 
@@ -173,7 +170,8 @@ fn table<'a>(
                 (None, Some(Status::OutOfMemory)) => "oom".into(),
                 (None, Some(Status::TooLong(seconds))) => format!("> {seconds} s"),
                 (None, Some(_)) => "failed".into(),
-                (None, None) => "-".into(),
+                (None, None) if group.runs.contains_key(&subject) => "-".into(),
+                (None, None) => String::new(),
             };
             let _ = write!(text, " {cell} |");
         }
@@ -193,6 +191,11 @@ fn tracking<'a>(text: &mut String, groups: impl Iterator<Item = &'a Group<'a>>) 
         "stall_max_ms",
         "ttsp_max_ms",
     ];
+    let mut groups =
+        groups.filter(|group| group.runs.contains_key(&Subject::Concurrent)).peekable();
+    if groups.peek().is_none() {
+        return;
+    }
     let _ = write!(text, "\n### What strandline did\n\n| | limit | {} |\n", FIELDS.join(" | "));
     let _ = writeln!(text, "|---|--:|{}", "--:|".repeat(FIELDS.len()));
     for group in groups {

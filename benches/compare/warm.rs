@@ -17,11 +17,15 @@ const PAGE: usize = 4096;
 /// What is touched for a run without a collection, of which nobody knows what it needs.
 const WITHOUT_LIMIT_MIB: usize = 4096;
 
+/// What a run may need.
+pub(crate) fn wanted_mib(limit_mib: u64, subject: Subject) -> usize {
+    let wanted = limit_mib as usize * 5 / 4 + 256;
+    if subject == Subject::NoCollect { wanted.max(WITHOUT_LIMIT_MIB) } else { wanted }
+}
+
 /// Has as much memory touched as a run of the job may need, but at most half of what there is.
 pub(crate) fn warm(job: &Job, subject: Subject) -> Result<()> {
-    let limit = job.limit_mib as usize * 5 / 4 + 256;
-    let wanted = if subject == Subject::NoCollect { limit.max(WITHOUT_LIMIT_MIB) } else { limit };
-    let wanted = wanted.min(available_mib()? / 2);
+    let wanted = wanted_mib(job.limit_mib, subject).min(available_mib()? / 2);
     // In a process of its own: a child's peak of resident memory begins with its parent's.
     // By this name the program is there even if it was built anew meanwhile.
     let mut command = Command::new("/proc/self/exe");

@@ -132,3 +132,21 @@ fn a_collector_has_failed_if_no_run_came_to_its_end() {
     assert_eq!(groups(&samples)[0].failure(Subject::Go), Some(&Status::OutOfMemory));
     assert_eq!(groups(&samples)[0].median(Subject::Go, "cpu_ms"), None);
 }
+
+#[test]
+fn groups_are_in_the_order_of_the_plan_whatever_ran_first() {
+    let of = |workload, limit, x| {
+        let mut sample = run(workload, limit, Subject::Go, &[]);
+        sample.parts = vec![(Part::Table, x)];
+        sample
+    };
+    let samples = [
+        of("lru 1000000 2000000 20000000", 1536, 4.0),
+        of("gcbench 5 1", 96, 4.0),
+        of("lru 1000000 2000000 20000000", 768, 2.0),
+        of("gcbench 5 1", 48, 2.0),
+    ];
+    let groups = groups(&samples);
+    let limits: Vec<_> = groups.iter().map(|group| group.limit_mib).collect();
+    assert_eq!(limits, [48, 96, 768, 1536]);
+}

@@ -7,6 +7,7 @@ mod compare;
 
 mod chart;
 mod figures;
+mod invocation;
 mod parse;
 mod plan;
 mod sample;

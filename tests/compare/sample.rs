@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use crate::compare::sample::{Samples, Status, read};
+use crate::compare::sample::{Sample, Samples, Status, read};
 use crate::compare::subject::Subject;
 use crate::run;
 
@@ -38,4 +38,40 @@ fn failures_and_sums_that_differ_are_problems() {
     let expected =
         ["lru 1 2 3: Java ZGC has the sum 7, Go 5", "lru 1 2 3: malloc failed: signal 11"];
     assert_eq!(samples.problems(), expected);
+}
+
+#[test]
+fn runs_of_an_older_build_do_not_count() {
+    let of = |subject, build: &str, sum: &str| {
+        let mut sample = run("lru 1 2 3", 64, subject, &[]);
+        (sample.build, sample.sum) = (build.to_owned(), sum.to_owned());
+        sample
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let mut samples = Samples::open(&directory.path().join("runs.jsonl"), false).unwrap();
+    for sample in [
+        of(Subject::Concurrent, "old", "4"),
+        of(Subject::Stopped, "old", "4"),
+        of(Subject::Go, "first", "5"),
+        of(Subject::Concurrent, "new", "5"),
+        of(Subject::Go, "first", "5"),
+    ] {
+        samples.add(sample).unwrap();
+    }
+    // Nor do those of another collector in the same program, though it has not run anew.
+    let current: Vec<_> =
+        samples.current().iter().map(|run| (run.subject, run.build.as_str())).collect();
+    let go = (Subject::Go, "first");
+    assert_eq!(current, [go, (Subject::Concurrent, "new"), go]);
+    assert!(samples.problems().is_empty(), "{:?}", samples.problems());
+}
+
+#[test]
+fn a_run_keeps_where_it_comes_from() {
+    let mut sample = run("lru 1 2 3", 64, Subject::Go, &[]);
+    sample.build = "b".into();
+    sample.invocation.commit = "c".into();
+    let line = serde_json::to_string(&sample).unwrap();
+    let again: Sample = serde_json::from_str(&line).unwrap();
+    assert_eq!((again.build, again.invocation), (sample.build, sample.invocation));
 }
