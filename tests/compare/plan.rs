@@ -23,7 +23,9 @@ fn every_usual_workload_has_twice_and_four_times_what_is_alive() {
         for (limit, factor) in limits.into_iter().zip([2.0, 4.0]) {
             let job = job(&jobs, workload, limit);
             assert!(job.parts.contains(&(Part::Table, factor)), "{job:?}");
-            assert_eq!(job.subjects, Subject::ALL);
+            let all = Subject::ALL.into_iter();
+            let expected = all.filter(|&of| of != Subject::NoCollect || workload != "bintrees 21");
+            assert_eq!(job.subjects, expected.collect::<Vec<_>>());
         }
     }
 }
@@ -40,7 +42,7 @@ fn no_job_is_there_twice() {
 #[test]
 fn a_job_is_run_for_all_its_parts() {
     let all = jobs(Size::Standard, &Subject::ALL);
-    let parts = [(Part::Table, 4.0), (Part::Threads, 1.0), (Part::Limits, 4.0)];
+    let parts = [(Part::Table, 4.0), (Part::Limits, 4.0), (Part::Threads, 1.0)];
     assert_eq!(job(&all, "gcbench 5 1", 96).parts, parts);
     // The four threads are compared for the collectors only.
     assert_eq!(job(&all, "gcbench 5 4", 384).subjects, Subject::COLLECTORS);
@@ -87,13 +89,13 @@ fn every_job_has_a_place_among_those_of_its_part() {
     for (part, workload) in [
         (Part::Table, "gcbench 5 1"),
         (Part::Limits, "oldmut 1048576 1024 1"),
-        (Part::Live, "oldmut 33554432 2048 1 100"),
+        (Part::Live, "oldmut 33554432 4096 1 100"),
         (Part::Stores, "stores 256 zipf"),
     ] {
         assert!(place(part, workload) < usize::MAX, "{workload}");
     }
     assert!(place(Part::Table, "gcbench 5 1") < place(Part::Table, "lru 1000000 2000000 20000000"));
     // Their sizes alone tell these apart.
-    let live = ["4194304 256", "33554432 2048"].map(|size| format!("oldmut {size} 1 100"));
+    let live = ["4194304 512", "33554432 4096"].map(|size| format!("oldmut {size} 1 100"));
     assert_eq!(place(Part::Live, &live[0]), place(Part::Live, &live[1]));
 }
