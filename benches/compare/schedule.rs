@@ -43,9 +43,11 @@ impl Counts {
         for job in jobs {
             let never = |subject: &Subject| self.of(job, *subject) == 0;
             let who: Vec<_> = job.subjects.iter().copied().filter(never).collect();
+            // Who takes no limit has run at others, perhaps.
+            let mut at_this_limit = job.subjects.iter().filter(|subject| subject.collects());
             let limit = match who.len() {
                 0 => continue,
-                all if all == job.subjects.len() => job.limit_mib.to_string(),
+                _ if at_this_limit.all(never) => job.limit_mib.to_string(),
                 _ => {
                     let names: Vec<_> = who.into_iter().map(Subject::name).collect();
                     format!("{} ({})", job.limit_mib, names.join(", "))

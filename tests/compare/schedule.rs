@@ -150,9 +150,13 @@ fn what_has_never_run_is_named_by_workload() {
         job("strings 30", 64, &[Subject::Go]),
     ];
     let ran = |workload, limit, subject| run(workload, limit, subject, &[]);
-    let before = [ran("strings 10", 64, Subject::Malloc), ran("strings 30", 64, Subject::Go)];
+    let before = [
+        ran("strings 10", 64, Subject::Malloc),
+        ran("strings 10", 256, Subject::Go),
+        ran("strings 30", 64, Subject::Go),
+    ];
     let expected = [
-        "strings 10 at 64 (strandline), 128 (strandline), 256 MiB".to_owned(),
+        "strings 10 at 64, 128, 256 (strandline) MiB".to_owned(),
         "strings 20 at 64 MiB".to_owned(),
     ];
     assert_eq!(Counts::new(&before).missing(&jobs), expected);
