@@ -115,6 +115,7 @@ impl Fields {
         if matches!(tracker.kind(), BackendKind::Uffd | BackendKind::Mprotect) {
             self.add("faults", stats.faults);
             self.add("restored", stats.restored_huge_pages);
+            self.add("populated", stats.populated_ahead);
         }
     }
 }

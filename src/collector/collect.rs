@@ -69,6 +69,12 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         }
     }
 
+    fn grown(&self) {
+        if !self.pacer.is_running() && !self.is_pressed() {
+            self.sweeping.populate();
+        }
+    }
+
     fn assist(&self, time: Duration) {
         let start = Instant::now();
         let (end, mut last) = (start + time, JobNumber::default());

@@ -41,6 +41,7 @@ use super::pressure::HeldPressure;
 use super::requests::HeldRequests;
 use super::rules::Rule;
 use super::stats::Recorder;
+use super::sweeper::Calls;
 use super::turn::HeldTurn;
 use super::workers::Workers;
 use crate::heap::{Pool, Where, Which};
@@ -170,7 +171,7 @@ struct Locks<'a> {
     pool: sync::MutexGuard<'a, Pool>,
     recorder: MutexGuard<'a, Recorder>,
     requests: HeldRequests<'a>,
-    _sweeping: sync::MutexGuard<'a, bool>,
+    _sweeping: sync::MutexGuard<'a, Calls>,
     crew: HeldCrew<'a>,
     cycle: HeldTurn<'a, Cycle>,
     world: HeldWorld<'a, Local>,

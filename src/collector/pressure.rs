@@ -123,7 +123,7 @@ impl<M> Shared<M> {
     }
 
     /// Whether the system is so short of memory that the heap keeps small.
-    fn is_pressed(&self) -> bool {
+    pub(super) fn is_pressed(&self) -> bool {
         self.options.heed_pressure && self.pressure.high.load(Relaxed)
     }
 

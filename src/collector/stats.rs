@@ -37,6 +37,9 @@ pub struct HeapStats {
     pub barren_pages: usize,
     /// Huge pages that were split, by stores to watched memory for example, and are huge again.
     pub restored_huge_pages: usize,
+    /// Chunks of 2 MiB that were populated before the program took them, where the heap grew: as many faults
+    /// on huge pages that the program was spared, but for those it has not come to yet.
+    pub populated_ahead: usize,
     /// Times that a mutator waited for memory, or helped to mark, in nanoseconds.
     pub stalls_ns: Histogram<u64>,
     /// Times that the world was stopped, for a collection or a fork, in nanoseconds: from the request
@@ -164,7 +167,10 @@ impl<M> Shared<M> {
         use crate::sync::process::atomic::Ordering::Relaxed;
         let (committed_bytes, limit_bytes) = self.memory.committed_and_limit();
         let peak_bytes = self.memory.peak();
-        let restored_huge_pages = self.memory.pool().restored();
+        let (restored_huge_pages, populated_ahead) = {
+            let pool = self.memory.pool();
+            (pool.restored(), pool.chunks.populated_ahead())
+        };
         let recorder = self.recorder.lock().expect("no panic under the recorder's lock");
         HeapStats {
             collections: self.collections.load(Relaxed),
@@ -177,6 +183,7 @@ impl<M> Shared<M> {
             rescanned_pages: recorder.rescanned_pages,
             barren_pages: recorder.barren_pages,
             restored_huge_pages,
+            populated_ahead,
             stalls_ns: recorder.stalls_ns.clone(),
             pauses_ns: recorder.pauses_ns.clone(),
             last_pause: recorder.last_pause,

@@ -1,5 +1,5 @@
-//! The sweeper: sweeps in the background what nobody has needed yet, and sizes the heap when that is
-//! done.
+//! The sweeper: sweeps in the background what nobody has needed yet, sizes the heap when that is
+//! done, and has memory populated ahead where the heap grows.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::history::Cycle;
 use super::mark::Scope;
 use super::options::Sizing;
 use super::pacing::Room;
-use crate::heap::{chunks_within, collapse};
+use crate::heap::{chunks_within, collapse, populate};
 use crate::object::ObjectModel;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
@@ -19,14 +19,23 @@ const BATCH: usize = 32;
 /// Wakes the background sweeper.
 #[derive(Default)]
 pub(super) struct Sweeping {
-    wanted: Mutex<bool>,
+    calls: Mutex<Calls>,
     changed: Condvar,
     shut_down: AtomicBool,
+}
+
+/// What the sweeper is called for.
+#[derive(Default)]
+pub(super) struct Calls {
+    sweep: bool,
+    populate: bool,
 }
 
 /// Why the background sweeper goes on.
 enum Wake {
     Sweep,
+    /// The heap has grown.
+    Populate,
     /// Nothing was collected for a while.
     Idle,
 }
@@ -34,59 +43,93 @@ enum Wake {
 impl Sweeping {
     /// Lets the sweeper begin.
     pub(super) fn begin(&self) {
-        *self.lock() = true;
+        self.lock().sweep = true;
+        self.changed.notify_one();
+    }
+
+    /// Lets it populate memory ahead.
+    pub(super) fn populate(&self) {
+        self.lock().populate = true;
         self.changed.notify_one();
     }
 
     pub(super) fn shut_down(&self) {
-        let _wanted = self.lock();
+        let _calls = self.lock();
         self.shut_down.store(true, Ordering::Relaxed);
         self.changed.notify_one();
     }
 
-    /// Waits until there is something to do: sweeping, or nothing else for `idle`. `None` when the
-    /// heap is going away.
+    /// Waits until there is something to do: sweeping, populating, or nothing else for `idle`. `None`
+    /// when the heap is going away.
     fn wait(&self, idle: Option<Duration>) -> Option<Wake> {
-        let mut wanted = self.lock();
+        let mut calls = self.lock();
         let poisoned = "no panic under the sweeper's lock";
         let until = idle.map(|idle| Instant::now() + idle);
-        while !*wanted && !self.shut_down.load(Ordering::Relaxed) {
+        while !calls.sweep && !calls.populate && !self.shut_down.load(Ordering::Relaxed) {
             let Some(until) = until else {
-                wanted = self.changed.wait(wanted).expect(poisoned);
+                calls = self.changed.wait(calls).expect(poisoned);
                 continue;
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            wanted = self.changed.wait_timeout(wanted, left).expect(poisoned).0;
+            calls = self.changed.wait_timeout(calls, left).expect(poisoned).0;
         }
         if self.shut_down.load(Ordering::Relaxed) {
             return None;
         }
-        Some(if std::mem::take(&mut *wanted) { Wake::Sweep } else { Wake::Idle })
+        Some(match std::mem::take(&mut *calls) {
+            Calls { sweep: true, .. } => Wake::Sweep,
+            Calls { populate: true, .. } => Wake::Populate,
+            _ => Wake::Idle,
+        })
+    }
+
+    /// Whether there is something to sweep, or the heap is going away.
+    fn is_wanted(&self) -> bool {
+        self.lock().sweep || self.is_shut_down()
     }
 
     pub(super) fn is_shut_down(&self) -> bool {
         self.shut_down.load(Ordering::Relaxed)
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, bool> {
-        self.wanted.lock().expect("no panic under the sweeper's lock")
+    pub(super) fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().expect("no panic under the sweeper's lock")
     }
 }
 
 impl<M: ObjectModel> Shared<M> {
     pub(super) fn sweep_in_background(&self) {
         while let Some(wake) = self.sweeping.wait(self.idle_after()) {
-            while !self.sweep_batch() {}
-            if let Some(mut cycle) = self.cycle.try_lock() {
-                self.finish_sweep(&mut cycle);
-                if matches!(wake, Wake::Idle) {
-                    self.return_memory_when_idle(&cycle);
+            if !matches!(wake, Wake::Populate) {
+                while !self.sweep_batch() {}
+                if let Some(mut cycle) = self.cycle.try_lock() {
+                    self.finish_sweep(&mut cycle);
+                    if matches!(wake, Wake::Idle) {
+                        self.return_memory_when_idle(&cycle);
+                    }
                 }
             }
+            if !matches!(wake, Wake::Idle) {
+                self.populate_ahead();
+            }
             self.restore_huge_pages();
+        }
+    }
+
+    /// Has the memory populated that the heap is likely to grow by next, until there is something to
+    /// sweep. Not while a cycle goes on: who is to stop, or to end a stop, would wait for the processor
+    /// until the kernel has cleared a huge page.
+    fn populate_ahead(&self) {
+        let next = || self.memory.pool().commit_ahead(self.memory.tracker());
+        while !self.pacer.is_running()
+            && !self.sweeping.is_wanted()
+            && let Some(range) = next()
+        {
+            let populated = populate(range);
+            self.memory.pool().chunks.populated(range, populated);
         }
     }
 
@@ -99,6 +142,7 @@ impl<M: ObjectModel> Shared<M> {
         {
             collapse(range);
             self.memory.pool().collapsed(range);
+            self.populate_ahead();
         }
     }
 
@@ -153,3 +197,6 @@ impl<M: ObjectModel> Shared<M> {
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,7 +1,12 @@
 //! Chunks: committing them, watching them, and giving them back.
 
+mod ahead;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
+
+use ahead::Ahead;
+pub(crate) use ahead::populate;
 
 use super::geometry::{BLOCK, BLOCKS_PER_CHUNK, Geometry};
 use super::metadata::Metadata;
@@ -99,6 +104,8 @@ pub(crate) struct Chunks {
     /// low end and others from the high end, so that either kind is one run for the kernel.
     uncommitted: BTreeSet<usize>,
     idle: BTreeSet<usize>,
+    /// Those of the latter that were committed before they are needed.
+    ahead: Ahead,
     committed: usize,
     peak: usize,
     /// Blocks of committed chunks that have given their memory back.
@@ -113,6 +120,7 @@ impl Chunks {
             chunks: vec![Chunk::UNCOMMITTED; geometry.chunks()],
             uncommitted: (0..geometry.chunks()).collect(),
             idle: BTreeSet::new(),
+            ahead: Ahead::default(),
             committed: 0,
             peak: 0,
             purged: 0,
@@ -148,7 +156,7 @@ impl Chunks {
         states.filter(|(_, state)| matches!(state, Use::Blocks(_) | Use::Large(_)))
     }
 
-    /// A chunk that is committed and idle.
+    /// A chunk that is idle, and was in use before.
     pub(crate) fn take_idle(
         &mut self,
         watch: Watch,
@@ -156,14 +164,16 @@ impl Chunks {
         tracker: &Tracker,
     ) -> Result<Option<usize>, NoChunk> {
         self.give_back_purged(tracker)?;
-        let Some(chunk) = nearest(&self.idle, watch) else { return Ok(None) };
+        let used = self.idle.iter().copied().filter(|&chunk| !self.ahead.contains(chunk));
+        let Some(chunk) = nearest(used, watch) else { return Ok(None) };
         self.set_watched(chunk, watch, tracker)?;
         self.idle.remove(&chunk);
         self.begin(chunk, state);
         Ok(Some(chunk))
     }
 
-    /// `count` adjacent chunks, as long as no more than `limit` are committed then.
+    /// `count` adjacent chunks, as long as no more than `limit` are committed then; a single one as
+    /// was committed ahead, if any was.
     pub(crate) fn take_run(
         &mut self,
         count: usize,
@@ -173,7 +183,9 @@ impl Chunks {
         tracker: &Tracker,
     ) -> Result<usize, NoChunk> {
         self.give_back_purged(tracker)?;
-        let first = self.find_run(count, watch).ok_or(NoChunk::Fragmented(count))?;
+        let ahead = if count == 1 { self.ahead.best(watch) } else { None };
+        let first = ahead.or_else(|| self.find_run(count, watch));
+        let first = first.ok_or(NoChunk::Fragmented(count))?;
         let run = first..first + count;
         let new = run.clone().filter(|chunk| self.uncommitted.contains(chunk)).count();
         self.make_room(new, &run, limit, tracker)?;
@@ -299,6 +311,7 @@ impl Chunks {
     }
 
     fn begin(&mut self, chunk: usize, state: Use) {
+        self.ahead.remove(chunk);
         self.chunks[chunk].state = state;
         self.chunks[chunk].heat = Heat::NONE;
         self.chunks[chunk].free = ALL_BLOCKS;
@@ -328,6 +341,7 @@ impl Chunks {
         // SAFETY: an idle chunk of the heap's own reservation has no object that is reachable.
         unsafe { memory::decommit(self.range(chunk)) }?;
         self.idle.remove(&chunk);
+        self.ahead.remove(chunk);
         self.uncommitted.insert(chunk);
         let purged = std::mem::take(&mut self.chunks[chunk].purged);
         self.purged -= purged.count_ones() as usize;
@@ -371,9 +385,9 @@ impl Chunks {
     }
 }
 
-fn nearest(chunks: &BTreeSet<usize>, watch: Watch) -> Option<usize> {
+fn nearest(mut chunks: impl DoubleEndedIterator<Item = usize>, watch: Watch) -> Option<usize> {
     match watch {
-        Watch::Watched => chunks.first().copied(),
-        Watch::Unwatched => chunks.last().copied(),
+        Watch::Watched => chunks.next(),
+        Watch::Unwatched => chunks.next_back(),
     }
 }

@@ -5,8 +5,8 @@
 //! whole chunks come first, then free blocks, then the emptiest blocks.
 //!
 //! Beside this file: [`sweeping`], [`large_objects`], and [`arming`], which knows where protected pages
-//! may be, [`heat`], which knows where they are not worth while, and [`restoring`], which puts huge pages
-//! together.
+//! may be, [`heat`], which knows where they are not worth while, [`restoring`], which puts huge pages
+//! together, and [`growth`], which knows how much is wanted before it is needed.
 //!
 //! ```text
 //!               take                    retire                collection
@@ -17,10 +17,11 @@
 //! ```
 
 mod arming;
+#[cfg(test)]
+mod fixture;
+mod growth;
 mod heat;
 mod large_objects;
-#[cfg(test)]
-mod one_chunk;
 mod purging;
 mod restoring;
 mod sweeping;
@@ -54,6 +55,8 @@ pub(crate) struct Grant {
     pub(crate) zero: bool,
     /// Granules of the smallest hole that is worth using.
     pub(crate) smallest_hole: usize,
+    /// Whether the heap has grown for it.
+    pub(crate) grown: bool,
 }
 
 impl Grant {
@@ -63,6 +66,7 @@ impl Grant {
             occupied: Some(Box::new(metadata.occupied(block))),
             zero: false,
             smallest_hole: SMALL_HOLE.min(1 << class),
+            grown: false,
         }
     }
 }
@@ -131,6 +135,8 @@ pub(crate) struct Pool {
     survivors: Vec<u16>,
     live_granules: usize,
     restoring: Restoring,
+    /// The blocks that it has grown for last, until enough is committed ahead for more of them.
+    grown: Option<Watch>,
 }
 
 impl Pool {
@@ -164,6 +170,7 @@ impl Pool {
             survivors: vec![0; blocks],
             live_granules: 0,
             restoring: Restoring::default(),
+            grown: None,
         }
     }
 
@@ -211,8 +218,9 @@ impl Pool {
         match self.take_chunks(1, watch, Use::Blocks(watch), most, tracker) {
             Ok(chunk) => {
                 self.filling[watch as usize] = Some(chunk);
+                self.grown = Some(watch);
                 let block = self.pop_block(watch).expect("the chunk is new");
-                Ok(self.grant_free(block, kind, metadata))
+                Ok(Grant { grown: true, ..self.grant_free(block, kind, metadata) })
             }
             Err(error) => self.grant_partial(kind, granules, metadata).ok_or(error),
         }
@@ -279,7 +287,7 @@ impl Pool {
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         let zero = chunk.zero & bit != 0;
         chunk.zero &= !bit;
-        Grant { block, occupied: None, zero, smallest_hole: SMALL_HOLE }
+        Grant { block, occupied: None, zero, smallest_hole: SMALL_HOLE, grown: false }
     }
 
     /// A block of the kind that has a hole of `granules`, of those that are swept one with the largest

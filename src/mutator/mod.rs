@@ -108,6 +108,9 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// Counts `bytes` as allocated. What the mutator has to do for them.
     fn charge(&self, bytes: usize) -> MoreRoom;
 
+    /// Takes note that the heap has grown for this mutator, and may go on growing.
+    fn grown(&self);
+
     /// Helps with the marking that is going on, for so long. The calling mutator is parked.
     fn assist(&self, time: Duration);
 
@@ -429,6 +432,9 @@ impl Mutator {
             buffer.retire(&memory.metadata);
             let room = self.charge(BLOCK, effort);
             let grant = memory.take_block(kind, need.div_ceil(GRANULE), room)?;
+            if grant.grown {
+                self.collector.grown();
+            }
             let buffers = self.buffers();
             let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
             buffer[kind as usize].adopt(grant, &memory.metadata);

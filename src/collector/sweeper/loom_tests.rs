@@ -31,9 +31,25 @@ fn call(begin: fn(&Sweeping)) {
     let sweeping = Arc::new(Sweeping::default());
     let sweeper = loom::thread::spawn({
         let sweeping = Arc::clone(&sweeping);
-        move || assert!(matches!(sweeping.wait(None), Some(Wake::Sweep)))
+        move || assert!(matches!(sweeping.wait(None), Some(Wake::Sweep | Wake::Populate)))
     });
     begin(&sweeping);
+    sweeper.join().unwrap();
+}
+
+/// Both calls, from two threads: whoever is woken by the one that counts less does not lose the other.
+fn two_calls() {
+    let sweeping = Arc::new(Sweeping::default());
+    let mutator = loom::thread::spawn({
+        let sweeping = Arc::clone(&sweeping);
+        move || sweeping.populate()
+    });
+    let sweeper = loom::thread::spawn({
+        let sweeping = Arc::clone(&sweeping);
+        move || while !matches!(sweeping.wait(None), Some(Wake::Sweep)) {}
+    });
+    sweeping.begin();
+    mutator.join().unwrap();
     sweeper.join().unwrap();
 }
 
@@ -41,11 +57,13 @@ fn call(begin: fn(&Sweeping)) {
 fn loom_the_sweeper_hears_every_call_and_the_end() {
     check(None, || wake(Sweeping::begin, Sweeping::shut_down));
     check(None, || call(Sweeping::begin));
+    check(None, || call(Sweeping::populate));
+    check(None, two_calls);
 }
 
 #[test]
 fn loom_control_the_sweeper_is_called_and_not_woken() {
-    refute("deadlock", None, || call(|sweeping| *sweeping.lock() = true));
+    refute("deadlock", None, || call(|sweeping| sweeping.lock().sweep = true));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use loom::sync::Arc;
 
-use super::one_chunk::one_chunk;
+use super::fixture::one_chunk;
 use super::*;
 use crate::heap::geometry::GRANULE;
 use crate::mutator::Buffer;

@@ -1,6 +1,6 @@
 //! Blocks that are found when there is hardly any room.
 
-use super::one_chunk::one_chunk;
+use super::fixture::one_chunk;
 use super::*;
 use crate::heap::geometry::BLOCK;
 use crate::mutator::Buffer;

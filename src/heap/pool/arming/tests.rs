@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::heap::pool::Room;
-use crate::heap::pool::one_chunk::one_chunk;
+use crate::heap::pool::fixture::one_chunk;
 use crate::object::Kind;
 use crate::os::memory::Reservation;
 

@@ -9,10 +9,15 @@ use crate::os::memory::Reservation;
 
 /// A pool that may have one chunk. The memory is to be dropped last.
 pub(super) fn one_chunk() -> (Pool, Metadata, Tracker, Reservation) {
-    let memory = Reservation::new(CHUNK, CHUNK).unwrap();
+    some_chunks(1)
+}
+
+/// As above, with so many.
+pub(super) fn some_chunks(count: usize) -> (Pool, Metadata, Tracker, Reservation) {
+    let memory = Reservation::new(count * CHUNK, CHUNK).unwrap();
     let geometry = Geometry::new(memory.range());
     let chunks = Chunks::new(geometry, false);
-    let pool = Pool::new(chunks, geometry.blocks(), [1; 3], std::sync::Arc::default());
+    let pool = Pool::new(chunks, geometry.blocks(), [count; 3], std::sync::Arc::default());
     let metadata = Metadata::new(geometry).unwrap();
     let tracker = Tracker::new(memory.range(), Box::new(AllDirty));
     (pool, metadata, tracker, memory)
