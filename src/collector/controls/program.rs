@@ -17,7 +17,7 @@ use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
-use crate::{Heap, HeapOptions, Mode, Sizing};
+use crate::{FaultLogging, Heap, HeapOptions, Mode, Sizing};
 
 /// In the first word of an object that is initialised, beside the number of slots.
 const MADE: usize = 1 << 32;
@@ -131,9 +131,15 @@ impl Program {
 
     /// A program with a tracker back-end of choice.
     pub(super) fn with_tracker(backend: Option<BackendKind>) -> Self {
+        Self::with(backend, FaultLogging::WhenWorthwhile)
+    }
+
+    /// A program with a tracker back-end, and logs of faults, of choice.
+    pub(super) fn with(backend: Option<BackendKind>, fault_logging: FaultLogging) -> Self {
         let options = HeapOptions {
             tracker: TrackerOptions { backend, ..TrackerOptions::default() },
             mode: Mode::Concurrent,
+            fault_logging,
             limit: 64 << 20,
             sizing: Sizing::Fixed,
             verify: true,
@@ -206,10 +212,10 @@ impl Program {
         set(self.table.get(), PAGES / 2, value);
     }
 
-    pub(super) fn without(rule: Rule) -> Self {
-        let program = Self::new();
-        *program.heap.shared.rules.broken.lock().unwrap() = Some(rule);
-        program
+    /// Breaks a rule from now on.
+    pub(super) fn without(self, rule: Rule) -> Self {
+        *self.heap.shared.rules.broken.lock().unwrap() = Some(rule);
+        self
     }
 
     pub(super) fn mutator(&self) -> &Mutator {
