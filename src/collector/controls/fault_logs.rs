@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use nix::unistd::getpid;
 
-use super::program::{Program, Progress, Until, set};
+use super::program::{Program, Progress, Until, get, set};
 use super::{control_with, nothing, store_before_the_stop};
 use crate::FaultLogging;
 use crate::collector::mark::Scope;
@@ -31,28 +31,27 @@ fn control_a_log_takes_the_place_of_the_last_scan_only_if_it_is_complete() {
     });
 }
 
-/// Objects that nothing refers to, many blocks of them.
+/// Objects that nothing refers to: many blocks of them, so that new blocks are not thought worth
+/// protecting before they have a mark.
 const GARBAGE: usize = 512;
 
 /// A young object gets its mark after the round that begins the logs has consumed, and then the only
 /// reference to a new one, without a fault.
 fn store_into_what_was_not_consumed(program: &mut Program, progress: Progress) -> Until {
-    let garbage = |program: &mut Program| (0..GARBAGE).for_each(|_| drop(program.unmade(4000)));
-    match (progress.moment, progress.traced) {
-        // Many blocks with nothing alive: the next ones are not thought worth protecting.
-        (Moment::Starting, _) => garbage(program),
-        // Its block is retired in the stop of this round, and has no mark when this round consumes.
-        (Moment::Traced, 1) => {
-            garbage(program);
-            let young = program.fresh();
-            set(program.last, 1, young);
+    let slot = |round| 1 + round % 8;
+    if matches!(progress.moment, Moment::Starting | Moment::Traced) {
+        for _ in 0..GARBAGE {
+            program.unmade(4000);
         }
-        _ if progress.is_first_remark() => {
-            let young = program.made.expect("it was made after the first trace");
-            let newer = program.fresh();
-            set(young, 1, newer);
-        }
-        _ => {}
+    }
+    if progress.moment == Moment::Traced {
+        // The next round retires its block, consumes without it, and marks it.
+        let young = program.fresh();
+        set(program.last, slot(progress.traced), young);
+    } else if progress.is_first_remark() {
+        let young = get(program.last, slot(progress.traced - 1));
+        let newer = program.fresh();
+        set(young, 1, newer);
     }
     Until::Parked
 }

@@ -69,6 +69,13 @@ pub(super) fn set(object: ObjectRef, slot: usize, value: ObjectRef) {
     word(object, slot).store(value.address(), Ordering::Relaxed);
 }
 
+/// The object that a slot refers to.
+pub(super) fn get(object: ObjectRef, slot: usize) -> ObjectRef {
+    let address = word(object, slot).load(Ordering::Relaxed);
+    // SAFETY: the caller's slot holds an object.
+    unsafe { ObjectRef::from_address(address) }.expect("the slot is not empty")
+}
+
 /// How far a cycle has come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Progress {
@@ -240,9 +247,7 @@ impl Program {
     }
 
     fn old(&self, index: usize) -> ObjectRef {
-        let address = word(self.table.get(), index).load(Ordering::Relaxed);
-        // SAFETY: slots of the table hold objects.
-        unsafe { ObjectRef::from_address(address) }.expect("the table is full")
+        get(self.table.get(), index)
     }
 
     /// Old objects, some of each chunk that has any.
