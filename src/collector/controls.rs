@@ -4,6 +4,7 @@
 //! all rules in force the same program must get through, cycle after cycle.
 
 mod arrays;
+mod fault_logs;
 mod forks;
 mod huge_pages;
 mod program;
@@ -20,7 +21,7 @@ use super::rules::{Moment, Rule};
 use crate::collector::cycle::slices::PATIENCE;
 use crate::heap::geometry::BLOCK;
 use crate::mutator::StackScan;
-use crate::{Heap, HeapOptions, Mode};
+use crate::{FaultLogging, Heap, HeapOptions, Mode};
 
 type Act = fn(&mut Program, Progress) -> Until;
 
@@ -29,20 +30,25 @@ const CYCLES: usize = 4;
 
 /// Runs `act` in cycles of both scopes: with all rules, and without `rule`.
 fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
+    control_with(FaultLogging::Never, rule, prepare, act);
+    control_with(FaultLogging::Always, rule, prepare, act);
+}
+
+fn control_with(logging: FaultLogging, rule: Rule, prepare: fn(&mut Program), act: Act) {
     for scope in [Scope::Minor, Scope::Full] {
-        let mut program = Program::new();
+        let mut program = Program::with(None, logging);
         prepare(&mut program);
         for cycle in 1..=CYCLES {
             let result = program.cycle(scope, act);
             assert_eq!(result, Ok(()), "{scope:?} cycle {cycle} with all rules");
         }
-        let mut program = Program::without(rule);
+        let mut program = Program::with(None, logging).without(rule);
         prepare(&mut program);
         let complaint = (1..=CYCLES)
             .find_map(|cycle| program.cycle(scope, act).err().map(|complaint| (cycle, complaint)));
         let (cycle, complaint) = complaint
             .unwrap_or_else(|| panic!("{CYCLES} {scope:?} cycles without {rule:?} went unnoticed"));
-        println!("{scope:?} without {rule:?}: cycle {cycle}: {complaint}");
+        println!("{scope:?}, {logging:?}, without {rule:?}: cycle {cycle}: {complaint}");
         let expected = match rule {
             Rule::RetiredOnly | Rule::RetiredValues => "traced before it was initialised",
             Rule::ClearDead => "which is not marked",

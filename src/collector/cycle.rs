@@ -20,8 +20,9 @@
 //!   then dirty pages are consumed and looked at, until that is quickly done or does not get
 //!   quicker even though threads that allocate are held up.
 //! - **Remark**: a stop with a deadline. First what is owed is looked at. When that is done in time:
-//!   a last scan (GET alone: what is left unprotected is dirty, which is safe), roots, the pages that
-//!   it found, and whatever they lead to. Marking has ended when, in this stop, nothing is owed and
+//!   a last scan (GET alone: what is left unprotected is dirty, which is safe) or what logs of page
+//!   faults have in its place ([`fault_logs`](super::fault_logs)), roots, the pages that
+//!   were found, and whatever they lead to. Marking has ended when, in this stop, nothing is owed and
 //!   nothing is left to trace.
 //!
 //! A remark that is late hands back what is left and lets the program go on: incremental update
@@ -41,10 +42,12 @@ use phase::gets_quicker;
 pub(super) use phase::{Outcome, Phase};
 
 use super::collect::RootSlots;
+use super::fault_logs::FaultLogs;
 use super::heap::Shared;
 use super::history::Cycle;
 use super::ledger::{Ledger, Progress, Slices};
 use super::mark::{Marker, Marking, Scope, Tally, When};
+use super::options::FaultLogging;
 use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule, Rules};
@@ -52,6 +55,7 @@ use crate::dirty::{BackendKind, PageSet};
 use crate::heap::{Memory, Reading, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
+use crate::sync::process::MutexGuard;
 
 /// Objects that are marked for each page that is looked at again where the program only grows.
 const GROWING: usize = 8;
@@ -64,6 +68,9 @@ const MOST: f64 = 0.5;
 const WORTH_FAULTS: f64 = 4.0;
 /// The same where stores take no faults.
 const WORTH_A_ROUND: f64 = 1.5;
+
+/// What beginning and reading the log of a thread's faults takes in stops.
+const LOG_TIME: Duration = Duration::from_micros(50);
 
 /// What looking at a page takes until that is known.
 const PAGE_TIME: Duration = Duration::from_nanos(300);
@@ -85,6 +92,8 @@ struct Run<'a, M> {
     /// looked at.
     felt: bool,
     rewrites: bool,
+    /// Whether logs of faults have everything that was written since the last round has consumed it.
+    logged: bool,
     /// Last scans that have found too much.
     late: u32,
     /// The part of blocks like the newest ones that had something alive.
@@ -104,12 +113,13 @@ impl<M: ObjectModel> Shared<M> {
             marking: Marking::new(self, scope, marks),
             references: References::new(scope, self.options.verify),
             report: CycleReport::new(scope, cause),
-            scan_time: Duration::ZERO,
+            scan_time: cycle.scan_time,
             trace_time: Duration::ZERO,
             page_time: PAGE_TIME,
             consumed: None,
             felt: false,
             rewrites: cycle.rewrites,
+            logged: false,
             late: 0,
             survival: self.memory.pool().last_survival(),
         };
@@ -119,8 +129,9 @@ impl<M: ObjectModel> Shared<M> {
             let outcome = run.perform(phase);
             phase = phase.next(outcome);
         }
-        let Run { mut report, rewrites, .. } = run;
-        cycle.rewrites = rewrites;
+        let Run { mut report, rewrites, scan_time, .. } = run;
+        (cycle.rewrites, cycle.scan_time) = (rewrites, scan_time);
+        self.lock_fault_logs().close();
         self.leave_hot_chunks_unprotected(report.number);
         self.unprotect_split_huge_pages();
         report.time = report.start.elapsed();
@@ -129,6 +140,10 @@ impl<M: ObjectModel> Shared<M> {
 }
 
 impl<M> Shared<M> {
+    pub(super) fn lock_fault_logs(&self) -> MutexGuard<'_, FaultLogs> {
+        self.fault_logs.lock().expect("no panic under the lock of the fault logs")
+    }
+
     fn leave_hot_chunks_unprotected(&self, cycle: u64) {
         if !self.options.hot_chunks {
             return;
@@ -164,7 +179,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         match phase {
             Phase::Roots => {
                 self.shared.rules.reached(Moment::Starting);
-                self.find_roots();
+                self.find_roots(false);
             }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
@@ -173,7 +188,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 self.trace();
             }
             Phase::Preclean { before, .. } => {
-                self.find_roots();
+                let logs = self.open_fault_logs();
+                self.find_roots(logs);
                 self.felt = self.shared.pacer.is_felt();
                 if !self.felt && self.is_rewritten() {
                     return Outcome::Rewritten;
@@ -211,6 +227,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.report.rounds += 1;
         self.report.scanned(progress);
         self.consumed = (!progress.but_hot).then_some(progress.dirty);
+        self.logged = progress.complete && shared.lock_fault_logs().have_begun();
     }
 
     /// Whether the program has taken memory since the last round of precleaning began.
@@ -281,10 +298,30 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
 
-    /// Stops the world to retire the buffers and to find the roots, and for nothing else.
-    fn find_roots(&mut self) {
+    /// Whether there are logs of the faults of all threads, and it is worth while to begin them.
+    fn open_fault_logs(&mut self) -> bool {
+        let shared = self.shared;
+        let tracker = shared.memory.tracker();
+        let threads = shared.world.attached() as u32;
+        let wanted = match shared.options.fault_logging {
+            FaultLogging::WhenWorthwhile => self.scan_time > LOG_TIME * (threads + 1),
+            FaultLogging::Always => true,
+            FaultLogging::Never => false,
+        };
+        // A referee wants to know what scans find.
+        let useful = tracker.kind() == BackendKind::Uffd && !tracker.has_witness();
+        wanted && useful && shared.lock_fault_logs().open(&shared.world).is_ok()
+    }
+
+    /// Stops the world to retire the buffers and to find the roots, and for little else: to begin the
+    /// `logs` of faults, if there are any.
+    fn find_roots(&mut self, logs: bool) {
         let shared = self.shared;
         let mut stop = shared.stop(StopPurpose::Roots);
+        self.logged = false;
+        if logs {
+            shared.lock_fault_logs().begin(&stop.world, shared.memory.tracker());
+        }
         let mut roots: Vec<ObjectRef> = Vec::new();
         shared.find_roots(&stop.world, &mut |root| roots.push(root));
         self.find_external(&mut roots);

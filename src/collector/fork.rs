@@ -34,6 +34,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
 use super::crew::HeldCrew;
+use super::fault_logs::FaultLogs;
 use super::heap::Shared;
 use super::history::Cycle;
 use super::precedence::HeldPrecedence;
@@ -166,6 +167,7 @@ struct Locks<'a> {
     _workers: MutexGuard<'a, Workers>,
     _roots: HeldRoots<'a>,
     references: HeldTables<'a>,
+    fault_logs: MutexGuard<'a, FaultLogs>,
     _pressure: HeldPressure<'a>,
     precedence: HeldPrecedence<'a>,
     pool: sync::MutexGuard<'a, Pool>,
@@ -220,6 +222,7 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
             _workers: shared.workers.lock().unwrap_or_else(PoisonError::into_inner),
             _roots: shared.roots.hold(),
             references: shared.references.hold(),
+            fault_logs: shared.fault_logs.lock().unwrap_or_else(PoisonError::into_inner),
             _pressure: shared.pressure.hold(),
             precedence: shared.precedence.hold(),
             pool: shared.memory.pool_lock().hold(),
@@ -250,6 +253,7 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     let metadata = &shared.memory.metadata;
     locks.world.keep_only(Local::is_callers);
     shared.memory.pool_lock().forget_waiters();
+    locks.fault_logs.close();
     locks.requests.cut_off();
     locks.precedence.cut_off();
     if locks.cycle.cut_off() {

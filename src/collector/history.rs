@@ -42,6 +42,8 @@ pub(super) struct Cycle {
     /// that was alive.
     pub(super) during_minor: usize,
     pub(super) during_full: f64,
+    /// What asking for dirty pages took at the end of the last cycle.
+    pub(super) scan_time: Duration,
     /// Whether the program wrote pages again as soon as they had been looked at, when that was last
     /// seen.
     pub(super) rewrites: bool,
@@ -93,6 +95,7 @@ impl Cycle {
             live: 0,
             during_minor: options.limit / 5,
             during_full: 0.25,
+            scan_time: Duration::ZERO,
             rewrites: false,
         }
     }

@@ -20,7 +20,7 @@ use crate::dirty::{PageSet, Scan, TrackError, Tracker};
 use crate::heap::geometry::BLOCK;
 use crate::heap::{Age, Bitmap, Marks, Memory, Reading, Watched, Where, Which};
 use crate::os::PageRange;
-use crate::sync::process::atomic::{AtomicUsize, Ordering};
+use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes that one thread scans at a time, when several do.
 const PIECE: usize = 32 << 20;
@@ -47,6 +47,8 @@ pub(super) struct Progress {
     pub(super) rest: Option<usize>,
     /// Whether hot chunks were left out.
     pub(super) but_hot: bool,
+    /// Whether all of it is protected now, but for what was written since.
+    pub(super) complete: bool,
 }
 
 /// How much to consume in a stop.
@@ -90,7 +92,8 @@ impl Ledger {
 
     /// Consumes what was written there (GET + WP); these pages are clean from now on.
     pub(super) fn consume(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> Progress {
-        self.consume_portion(Portion::ALL, place, memory, rules)
+        let watched = watched(Which::All, place, memory, rules);
+        self.consume_these(watched, Portion::ALL, memory.tracker(), rules)
     }
 
     /// As [`consume`](Self::consume), at the beginning of a minor cycle, when nothing is being marked:
@@ -115,7 +118,7 @@ impl Ledger {
         memory: &Memory,
         rules: &Rules,
     ) -> Progress {
-        let mut watched = watched(Which::All, place, memory, rules);
+        let mut watched = watched(Which::InPart, place, memory, rules);
         watched.skip_until(portion.from);
         self.consume_these(watched, portion, memory.tracker(), rules)
     }
@@ -159,6 +162,24 @@ impl Ledger {
         self.peek_these(watched, memory.tracker(), rules, help);
     }
 
+    /// As [`peek`](Self::peek), where `found` has what was written to anything that the last
+    /// [`consume`](Self::consume) was about: only the rest is scanned.
+    pub(super) fn peek_with_log(
+        &self,
+        found: &PageSet,
+        memory: &Memory,
+        marks: &Marks,
+        rules: &Rules,
+    ) {
+        let watched = watched(Which::AllButLogged, Where::Marked(marks), memory, rules);
+        for &range in &watched.logged {
+            found.take_in(range, |pages| self.owed.insert(pages));
+        }
+        if rules.holds(Rule::ScanUnlogged) {
+            self.peek_these(watched, memory.tracker(), rules, None);
+        }
+    }
+
     pub(super) fn peek_these(
         &self,
         watched: Watched,
@@ -183,13 +204,14 @@ impl Ledger {
         let in_pieces = |range: &PageRange| range.pieces(portion.piece());
         let pieces: Vec<_> = watched.quiet.iter().flat_map(in_pieces).collect();
         let (next, dirty) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let failed = AtomicBool::new(false);
         let in_time = || portion.deadline.is_none_or(|deadline| Instant::now() < deadline);
         let work = || {
             while in_time()
                 && dirty.load(Ordering::Relaxed) < portion.pages
                 && let Some(&piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                dirty.fetch_add(self.dirty_in(piece, &scan), Ordering::Relaxed);
+                dirty.fetch_add(self.dirty_in(piece, &scan, &failed), Ordering::Relaxed);
             }
         };
         match help {
@@ -204,19 +226,22 @@ impl Ledger {
         let rest = pieces.get(next.into_inner()).map(|piece| piece.start());
         let dirty = dirty.into_inner();
         let Watched { unprotected, but_hot, .. } = watched;
-        Progress { dirty, unprotected, rest, but_hot }
+        let complete = rest.is_none() && !failed.into_inner() && rules.leaves_out().is_none();
+        Progress { dirty, unprotected, rest, but_hot, complete }
     }
 
     fn dirty_in(
         &self,
         range: PageRange,
         scan: &impl Fn(PageRange) -> Result<Scan, TrackError>,
+        failed: &AtomicBool,
     ) -> usize {
         match scan(range) {
             Ok(scan) => scan.pages,
             Err(error) => {
                 debug_assert!(!error.refused_arguments(), "{error}");
                 // All of the range is owed: slow, and nothing is lost.
+                failed.store(true, Ordering::Relaxed);
                 self.owed.insert(range);
                 range.pages()
             }

@@ -6,6 +6,7 @@ mod controls;
 mod crew;
 mod cycle;
 mod edges;
+mod fault_logs;
 mod fork;
 mod heap;
 mod history;
@@ -38,7 +39,8 @@ pub use heap::{Heap, HeapError};
 pub use inspect::{Because, Link, ObjectInfo, RootPath};
 pub use mark::Scope;
 pub use options::{
-    HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
+    FaultLogging, HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode,
+    OptionError, Sizing,
 };
 pub use pressure::{OutOfMemoryHandler, TrimError};
 pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};

@@ -34,9 +34,11 @@ use world::Thread;
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
 use crate::heap::{Memory, Metadata, NoChunk, Room, is_large};
 use crate::object::{Kind, ObjectRef};
-use crate::os::thread::{ThreadName, calling_thread, stack_end, with_registers_on_stack};
+use crate::os::thread::{
+    ThreadId, ThreadName, calling_thread, calling_thread_id, stack_end, with_registers_on_stack,
+};
 use crate::os::{OsError, page_size};
-use crate::sync::process::atomic::{AtomicUsize, Ordering};
+use crate::sync::process::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 /// Whether the stack of a thread is searched for references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +60,8 @@ pub(crate) struct Local {
     buffers: Box<UnsafeCell<Buffers>>,
     /// The thread that attached.
     owner: ThreadName,
+    /// What the kernel calls it.
+    id: AtomicI32,
     /// The end of the stack, and where the frames of a parked thread begin; zero if not scanned.
     stack_end: usize,
     stack_low: AtomicUsize,
@@ -78,6 +82,11 @@ struct Buffers {
 }
 
 impl Local {
+    /// What the kernel calls the thread.
+    pub(crate) fn id(&self) -> ThreadId {
+        ThreadId::from_number(self.id.load(Ordering::Relaxed))
+    }
+
     /// Gives up all allocation buffers.
     ///
     /// # Safety
@@ -197,6 +206,7 @@ impl Mutator {
         let local = Local {
             buffers: Box::new(UnsafeCell::new(Buffers { small: buffers(), medium: buffers() })),
             owner: calling_thread(),
+            id: AtomicI32::new(calling_thread_id().number()),
             stack_end: if scan == StackScan::Conservative { stack_end()? } else { 0 },
             stack_low: AtomicUsize::new(0),
         };

@@ -84,6 +84,8 @@ pub(crate) struct World<T> {
 #[derive(Debug)]
 struct State<T> {
     threads: Vec<Arc<Thread<T>>>,
+    /// Threads that have ever attached.
+    attachments: u64,
     stopped: bool,
     /// The thread that parked last, on request, and when; and when the first one did.
     last: Option<(String, Instant)>,
@@ -108,6 +110,7 @@ impl<T> World<T> {
     pub(crate) fn new() -> Self {
         let state = State {
             threads: Vec::new(),
+            attachments: 0,
             stopped: false,
             last: None,
             first: None,
@@ -143,7 +146,10 @@ impl<T> World<T> {
     /// Adds the calling thread, running. Waits while the world is stopped.
     pub(crate) fn attach(&self, name: String, local: T) -> Arc<Thread<T>> {
         let thread = Arc::new(Thread { word: AtomicUsize::new(0), name, local });
-        self.running().threads.push(Arc::clone(&thread));
+        let mut state = self.running();
+        state.threads.push(Arc::clone(&thread));
+        state.attachments += 1;
+        drop(state);
         thread
     }
 
@@ -157,6 +163,11 @@ impl<T> World<T> {
     /// The names of the attached threads.
     pub(crate) fn names(&self) -> Vec<String> {
         self.lock().threads.iter().map(|thread| thread.name.clone()).collect()
+    }
+
+    /// The attached threads.
+    pub(crate) fn threads(&self) -> Vec<Arc<Thread<T>>> {
+        self.lock().threads.clone()
     }
 
     /// The number of attached threads.
@@ -215,9 +226,9 @@ impl<T> World<T> {
         let (slowest, at) = state.last.take().unzip();
         let time = at.map_or(Duration::ZERO, |at| at.saturating_duration_since(start));
         let first = state.first.take().or(at).unwrap_or(start);
-        let threads = state.threads.clone();
+        let (threads, attachments) = (state.threads.clone(), state.attachments);
         let time_to_safepoint = TimeToSafepoint { time, slowest };
-        Stopped { world: self, threads, time_to_safepoint, first }
+        Stopped { world: self, threads, attachments, time_to_safepoint, first }
     }
 }
 
@@ -258,6 +269,8 @@ pub(crate) struct Stopped<'a, T> {
     world: &'a World<T>,
     /// All attached threads, every one parked.
     pub(crate) threads: Vec<Arc<Thread<T>>>,
+    /// How many have ever attached.
+    pub(crate) attachments: u64,
     pub(crate) time_to_safepoint: TimeToSafepoint,
     /// When the first of those that were running was: from then on somebody waits.
     pub(crate) first: Instant,

@@ -7,6 +7,7 @@
 //! `PAGEMAP_SCAN`, [`userfaultfd`] asynchronous write protection, [`memory`] address space.
 
 mod error;
+pub(crate) mod fault_log;
 pub(crate) mod fork;
 pub(crate) mod limits;
 pub mod memory;

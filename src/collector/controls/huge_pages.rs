@@ -60,7 +60,7 @@ fn control_what_is_restored_is_dirty() {
     if !has_huge_pages() {
         return;
     }
-    let mut program = Program::without(Rule::RestoredIsDirty);
+    let mut program = Program::new().without(Rule::RestoredIsDirty);
     let complaint = write_to_what_is_restored(&mut program);
     let complaint = complaint.expect("without the rule a store is lost");
     assert!(complaint.contains("is reachable and not marked"), "{complaint}");

@@ -17,7 +17,7 @@ use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
-use crate::{Heap, HeapOptions, Mode, Sizing};
+use crate::{FaultLogging, Heap, HeapOptions, Mode, Sizing};
 
 /// In the first word of an object that is initialised, beside the number of slots.
 const MADE: usize = 1 << 32;
@@ -67,6 +67,13 @@ fn word(object: ObjectRef, index: usize) -> &'static AtomicUsize {
 /// A plain store.
 pub(super) fn set(object: ObjectRef, slot: usize, value: ObjectRef) {
     word(object, slot).store(value.address(), Ordering::Relaxed);
+}
+
+/// The object that a slot refers to.
+pub(super) fn get(object: ObjectRef, slot: usize) -> ObjectRef {
+    let address = word(object, slot).load(Ordering::Relaxed);
+    // SAFETY: the caller's slot holds an object.
+    unsafe { ObjectRef::from_address(address) }.expect("the slot is not empty")
 }
 
 /// How far a cycle has come.
@@ -131,9 +138,15 @@ impl Program {
 
     /// A program with a tracker back-end of choice.
     pub(super) fn with_tracker(backend: Option<BackendKind>) -> Self {
+        Self::with(backend, FaultLogging::WhenWorthwhile)
+    }
+
+    /// A program with a tracker back-end, and logs of faults, of choice.
+    pub(super) fn with(backend: Option<BackendKind>, fault_logging: FaultLogging) -> Self {
         let options = HeapOptions {
             tracker: TrackerOptions { backend, ..TrackerOptions::default() },
             mode: Mode::Concurrent,
+            fault_logging,
             limit: 64 << 20,
             sizing: Sizing::Fixed,
             verify: true,
@@ -206,10 +219,10 @@ impl Program {
         set(self.table.get(), PAGES / 2, value);
     }
 
-    pub(super) fn without(rule: Rule) -> Self {
-        let program = Self::new();
-        *program.heap.shared.rules.broken.lock().unwrap() = Some(rule);
-        program
+    /// Breaks a rule from now on.
+    pub(super) fn without(self, rule: Rule) -> Self {
+        *self.heap.shared.rules.broken.lock().unwrap() = Some(rule);
+        self
     }
 
     pub(super) fn mutator(&self) -> &Mutator {
@@ -234,9 +247,7 @@ impl Program {
     }
 
     fn old(&self, index: usize) -> ObjectRef {
-        let address = word(self.table.get(), index).load(Ordering::Relaxed);
-        // SAFETY: slots of the table hold objects.
-        unsafe { ObjectRef::from_address(address) }.expect("the table is full")
+        get(self.table.get(), index)
     }
 
     /// Old objects, some of each chunk that has any.

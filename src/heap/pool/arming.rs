@@ -16,6 +16,8 @@ use crate::os::{PageRange, page_size};
 pub(crate) struct Watched {
     /// Memory that no mutator is allocating in.
     pub(crate) quiet: Vec<PageRange>,
+    /// Memory like that, where a log of faults has what was written.
+    pub(crate) logged: Vec<PageRange>,
     /// What is left out: blocks that mutators own.
     pub(crate) left_out: Vec<PageRange>,
     /// Pages of the former that were not protected before: all of them count as written.
@@ -33,6 +35,11 @@ pub(crate) enum Which {
     AllButHot,
     /// All of it, and protection stays as it is.
     AllAsItIs,
+    /// As above, but for what the last scan of [`All`](Self::All) was about: a log of the faults since
+    /// then has that.
+    AllButLogged,
+    /// A part of it, which is protected afterwards; the caller sees to it which.
+    InPart,
 }
 
 /// Where in that memory.
@@ -176,11 +183,27 @@ impl Pool {
                 (Use::Blocks(_), Where::MarkedOrNew(marks)) => marks.reached(number) | chunk.new,
                 _ => !0,
             } & !chunk.zero;
-            let (quiet, owned) = (used & !owned, used & owned);
+            let (mut quiet, owned, mut logged) = (used & !owned, used & owned, 0);
             let fresh = (quiet & !chunk.armed).count_ones() as usize;
             watched.unprotected += fresh * (BLOCK / page_size());
-            chunk.armed |= if which == Which::AllAsItIs { 0 } else { quiet };
-            for (mask, ranges) in [(quiet, &mut watched.quiet), (owned, &mut watched.left_out)] {
+            match which {
+                Which::All => {
+                    chunk.armed |= quiet;
+                    chunk.consumed = quiet;
+                }
+                Which::AllButHot | Which::InPart => chunk.armed |= quiet,
+                Which::AllAsItIs => {}
+                Which::AllButLogged => {
+                    logged = quiet & chunk.consumed;
+                    quiet &= !logged;
+                }
+            }
+            let parts = [
+                (quiet, &mut watched.quiet),
+                (logged, &mut watched.logged),
+                (owned, &mut watched.left_out),
+            ];
+            for (mask, ranges) in parts {
                 for run in runs(mask) {
                     let start = metadata.geometry.block_address(first + run.start);
                     append(ranges, start, run.len() * BLOCK);

@@ -1,0 +1,81 @@
+//! Logs of page faults in place of the last scan: what they lack is found all the same.
+
+use std::io::IoSlice;
+
+use nix::sys::uio::{RemoteIoVec, process_vm_writev};
+use nix::unistd::getpid;
+
+use super::program::{Program, Progress, Until, get, set};
+use super::{control_with, nothing, store_before_the_stop};
+use crate::FaultLogging;
+use crate::collector::mark::Scope;
+use crate::collector::rules::{Moment, Rule};
+use crate::object::ObjectRef;
+
+/// Stores a reference as the kernel does that copies for a system call: by no access of the thread's own.
+fn copy_into(object: ObjectRef, slot: usize, value: ObjectRef) {
+    let word = value.address().to_ne_bytes();
+    let to = RemoteIoVec { base: object.address() + 8 * slot, len: word.len() };
+    let copied = process_vm_writev(getpid(), &[IoSlice::new(&word)], &[to]);
+    assert_eq!(copied, Ok(word.len()));
+}
+
+#[test]
+fn control_a_log_takes_the_place_of_the_last_scan_only_if_it_is_complete() {
+    control_with(FaultLogging::Always, Rule::CompleteLog, nothing, |program, progress| {
+        if progress.is_first_remark() {
+            let object = program.fresh();
+            copy_into(program.last, 1, object);
+        }
+        Until::Parked
+    });
+}
+
+/// Objects that nothing refers to: many blocks of them, so that new blocks are not thought worth
+/// protecting before they have a mark.
+const GARBAGE: usize = 512;
+
+/// A young object gets its mark after the round that begins the logs has consumed, and then the only
+/// reference to a new one, without a fault.
+fn store_into_what_was_not_consumed(program: &mut Program, progress: Progress) -> Until {
+    let slot = |round| 1 + round % 8;
+    if matches!(progress.moment, Moment::Starting | Moment::Traced) {
+        for _ in 0..GARBAGE {
+            program.unmade(4000);
+        }
+    }
+    if progress.moment == Moment::Traced {
+        // The next round retires its block, consumes without it, and marks it.
+        let young = program.fresh();
+        set(program.last, slot(progress.traced), young);
+    } else if progress.is_first_remark() {
+        let young = get(program.last, slot(progress.traced - 1));
+        let newer = program.fresh();
+        set(young, 1, newer);
+    }
+    Until::Parked
+}
+
+#[test]
+fn control_what_a_log_does_not_cover_is_scanned() {
+    control_with(
+        FaultLogging::Always,
+        Rule::ScanUnlogged,
+        nothing,
+        store_into_what_was_not_consumed,
+    );
+}
+
+/// Without this, the other tests here would be about scans.
+#[test]
+fn cycles_have_logs_in_place_of_last_scans() {
+    for scope in [Scope::Minor, Scope::Full] {
+        let mut program = Program::with(None, FaultLogging::Always);
+        let before = program.heap.stats().logged_collections;
+        for _ in 0..10 {
+            assert_eq!(program.cycle(scope, store_before_the_stop), Ok(()));
+        }
+        let logged = program.heap.stats().logged_collections - before;
+        assert!(logged >= 5, "{scope:?}: {logged} of 10");
+    }
+}
