@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use phase::gets_quicker;
 pub(super) use phase::{Outcome, Phase};
 
-use super::collect::RootSlots;
+use super::collect::{RootSlots, Stop};
 use super::fault_logs::FaultLogs;
 use super::heap::Shared;
 use super::history::Cycle;
@@ -92,7 +92,8 @@ struct Run<'a, M> {
     /// looked at.
     felt: bool,
     rewrites: bool,
-    /// Whether logs of faults have everything that was written since the last round has consumed it.
+    /// Whether there are logs of faults to begin, and whether they have everything that was written since the last round has consumed it.
+    logs: bool,
     logged: bool,
     /// Last scans that have found too much.
     late: u32,
@@ -119,6 +120,7 @@ impl<M: ObjectModel> Shared<M> {
             consumed: None,
             felt: false,
             rewrites: cycle.rewrites,
+            logs: false,
             logged: false,
             late: 0,
             survival: self.memory.pool().last_survival(),
@@ -142,6 +144,10 @@ impl<M: ObjectModel> Shared<M> {
 impl<M> Shared<M> {
     pub(super) fn lock_fault_logs(&self) -> MutexGuard<'_, FaultLogs> {
         self.fault_logs.lock().expect("no panic under the lock of the fault logs")
+    }
+
+    fn begin_fault_logs(&self, stop: &Stop<'_>) {
+        self.lock_fault_logs().begin(&stop.world, self.memory.tracker());
     }
 
     fn leave_hot_chunks_unprotected(&self, cycle: u64) {
@@ -188,8 +194,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 self.trace();
             }
             Phase::Preclean { before, .. } => {
-                let logs = self.open_fault_logs();
-                self.find_roots(logs);
+                self.logs = self.open_fault_logs();
+                self.find_roots(self.logs);
                 self.felt = self.shared.pacer.is_felt();
                 if !self.felt && self.is_rewritten() {
                     return Outcome::Rewritten;
@@ -227,7 +233,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.report.rounds += 1;
         self.report.scanned(progress);
         self.consumed = (!progress.but_hot).then_some(progress.dirty);
-        self.logged = progress.complete && shared.lock_fault_logs().have_begun();
+        self.logged = !progress.failed && shared.lock_fault_logs().have_begun();
     }
 
     /// Whether the program has taken memory since the last round of precleaning began.
@@ -320,7 +326,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let mut stop = shared.stop(StopPurpose::Roots);
         self.logged = false;
         if logs {
-            shared.lock_fault_logs().begin(&stop.world, shared.memory.tracker());
+            shared.begin_fault_logs(&stop);
         }
         let mut roots: Vec<ObjectRef> = Vec::new();
         shared.find_roots(&stop.world, &mut |root| roots.push(root));

@@ -47,8 +47,8 @@ pub(super) struct Progress {
     pub(super) rest: Option<usize>,
     /// Whether hot chunks were left out.
     pub(super) but_hot: bool,
-    /// Whether all of it is protected now, but for what was written since.
-    pub(super) complete: bool,
+    /// Whether the kernel refused a part, which may not be protected.
+    pub(super) failed: bool,
 }
 
 /// How much to consume in a stop.
@@ -110,7 +110,8 @@ impl Ledger {
         progress
     }
 
-    /// As [`consume`](Self::consume), no more than so much: for a stop.
+    /// As [`consume`](Self::consume), no more than so much: for a stop. Portion after portion they come
+    /// to the same.
     pub(super) fn consume_portion(
         &self,
         portion: Portion,
@@ -120,7 +121,10 @@ impl Ledger {
     ) -> Progress {
         let mut watched = watched(Which::InPart, place, memory, rules);
         watched.skip_until(portion.from);
-        self.consume_these(watched, portion, memory.tracker(), rules)
+        let ranges = watched.quiet.clone();
+        let progress = self.consume_these(watched, portion, memory.tracker(), rules);
+        memory.pool().note_consumed(&ranges, portion.from, progress.rest, &memory.metadata);
+        progress
     }
 
     /// How many pages are dirty (GET); they stay so, and nothing is owed for it. Looks at the same time
@@ -226,8 +230,8 @@ impl Ledger {
         let rest = pieces.get(next.into_inner()).map(|piece| piece.start());
         let dirty = dirty.into_inner();
         let Watched { unprotected, but_hot, .. } = watched;
-        let complete = rest.is_none() && !failed.into_inner() && rules.leaves_out().is_none();
-        Progress { dirty, unprotected, rest, but_hot, complete }
+        let failed = failed.into_inner() || rules.leaves_out().is_some();
+        Progress { dirty, unprotected, rest, but_hot, failed }
     }
 
     fn dirty_in(

@@ -47,7 +47,7 @@ pub enum Sizing {
 ///
 /// The kernel keeps the log, by `perf_event_open`. A process needs no privilege for that where
 /// `kernel.perf_event_paranoid` is 2 or less (the kernel's own default; some distributions have more), and
-/// 64 KiB of locked memory for each thread. Where it is not allowed, or not complete, memory is
+/// 260 KiB of locked memory for each thread. Where it is not allowed, or not complete, memory is
 /// scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FaultLogging {

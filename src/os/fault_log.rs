@@ -27,7 +27,7 @@ use super::page::page_size;
 use super::thread::ThreadId;
 
 /// Bytes for records, of 16 bytes each. A power of two of pages.
-const ROOM: usize = 64 << 10;
+const ROOM: usize = 256 << 10;
 
 /// The bytes of a record's header, and of one with an address.
 const HEADER: u64 = 8;

@@ -66,6 +66,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (memory, rules, marks) = (&shared.memory, &shared.rules, self.marking.marks);
         let span = ledger.owed().span();
         let from = from.max(span.start());
+        if self.logs && from == span.start() {
+            // Anew, for what the portions consume from now on.
+            shared.begin_fault_logs(&stop);
+            self.logged = shared.lock_fault_logs().have_begun();
+        }
         let left =
             PageRange::new(span.start(), from).map_or(0, |done| ledger.owed().count_in(done));
         let pages = deadline.map_or(usize::MAX, |end| self.pages_until(end).saturating_sub(left));
@@ -80,6 +85,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         }
         self.report.stops.push(shared.resume(stop));
         self.report.scanned(done);
+        self.logged &= !done.failed;
         done.rest.map_or(Outcome::Done, Outcome::ConsumedUntil)
     }
 

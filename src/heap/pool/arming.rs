@@ -213,6 +213,28 @@ impl Pool {
         watched
     }
 
+    /// Of `ranges`, a scan in part has consumed what lies below `end`. If it is the first one, that is
+    /// all that was consumed.
+    pub(crate) fn note_consumed(
+        &mut self,
+        ranges: &[PageRange],
+        from: usize,
+        end: Option<usize>,
+        metadata: &Metadata,
+    ) {
+        if from <= metadata.geometry.block_address(0) {
+            let chunks: Vec<_> = self.chunks.in_use().collect();
+            chunks.into_iter().for_each(|(number, _)| self.chunks.get_mut(number).consumed = 0);
+        }
+        let end = end.unwrap_or(usize::MAX);
+        for block in ranges.iter().flat_map(|&range| blocks_of(range, metadata)) {
+            if metadata.geometry.block_address(block) + BLOCK <= end {
+                let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
+                chunk.consumed |= 1 << (block % BLOCKS_PER_CHUNK);
+            }
+        }
+    }
+
     /// Makes what mutators own young. They have retired their buffers, and the world is stopped.
     pub(crate) fn retire(&mut self, metadata: &Metadata) {
         let (blocks, ranges) = self.retired;

@@ -168,3 +168,23 @@ fn the_survival_of_a_collection_is_that_of_all_young_blocks_until_another_has_so
     let (about, _) = blocks.watched(Which::All, or_new);
     assert_eq!(about, [first, second, third]);
 }
+
+#[test]
+fn a_log_covers_what_was_consumed_since_it_began() {
+    let mut blocks = Blocks::new();
+    let [first, second] = blocks.retired();
+    blocks.mark(first);
+    assert_eq!(blocks.watched(Which::All, marked).0, [first]);
+    blocks.mark(second);
+    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [second]);
+    assert_eq!(blocks.watched(Which::All, marked).0, [first, second]);
+    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, []);
+    // In two portions.
+    let marks = blocks.metadata.current_marks();
+    let ranges = blocks.pool.watched(Which::InPart, marked(marks), &blocks.metadata).quiet;
+    let border = ranges[0].start() + BLOCK;
+    blocks.pool.note_consumed(&ranges, 0, Some(border), &blocks.metadata);
+    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [second]);
+    blocks.pool.note_consumed(&ranges, border, None, &blocks.metadata);
+    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, []);
+}
