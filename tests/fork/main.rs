@@ -13,7 +13,7 @@ mod references;
 mod several;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
-use strandline::{HeapOptions, Mode};
+use strandline::{FaultLogging, HeapOptions, Mode};
 
 fn options(mode: Mode, backend: BackendKind) -> HeapOptions {
     let tracker =
@@ -23,6 +23,7 @@ fn options(mode: Mode, backend: BackendKind) -> HeapOptions {
         verify: true,
         markers: 2,
         mode,
+        fault_logging: FaultLogging::Always,
         tracker,
         ..HeapOptions::default()
     }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{
-    BarrierCheck, Heap, HeapOptions, HeapStats, Mode, Mutator, ObjectRef, Root, StackScan,
+    BarrierCheck, FaultLogging, Heap, HeapOptions, HeapStats, Mode, Mutator, ObjectRef, Root,
+    StackScan,
 };
 
 use crate::graph::{Graph, get, heap, node, store};
@@ -137,8 +138,12 @@ fn run(backend: BackendKind, collections: u64) {
 /// Runs the program on two threads until there have been so many collections, and for a time at
 /// least. Most of its cycles are minor.
 pub(crate) fn run_for(backend: BackendKind, collections: u64, time: Duration) -> HeapStats {
-    let start = Instant::now();
-    let heap = heap(options(backend));
+    run_with(options(backend), collections, time)
+}
+
+fn run_with(options: HeapOptions, collections: u64, time: Duration) -> HeapStats {
+    let (start, backend) = (Instant::now(), options.tracker.backend.expect("it was chosen"));
+    let heap = heap(options);
     std::thread::scope(|scope| {
         for seed in [1, 2] {
             let heap = &heap;
@@ -163,6 +168,18 @@ pub(crate) fn run_for(backend: BackendKind, collections: u64, time: Duration) ->
 #[test]
 fn nothing_reachable_is_freed_with_uffd() {
     run(BackendKind::Uffd, 30);
+}
+
+#[test]
+fn nothing_reachable_is_freed_with_logs_of_faults() {
+    let options = HeapOptions {
+        fault_logging: FaultLogging::Always,
+        referee: None,
+        ..options(BackendKind::Uffd)
+    };
+    let time = Duration::from_secs(stress_seconds().unwrap_or(0));
+    let stats = run_with(options, 30, time);
+    assert!(stats.logged_collections > 0, "no log was used");
 }
 
 #[test]
