@@ -28,7 +28,7 @@ type Act = fn(&mut Program, Progress) -> Until;
 /// Cycles that must pass, and within which a broken rule must be noticed.
 const CYCLES: usize = 4;
 
-/// Runs `act` in cycles of both scopes: with all rules, and without `rule`.
+/// Runs `act` in cycles of both scopes, with logs of faults and without: with all rules, and without `rule`.
 fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
     control_with(FaultLogging::Never, rule, prepare, act);
     control_with(FaultLogging::Always, rule, prepare, act);
@@ -170,7 +170,8 @@ fn control_marking_ends_when_nothing_is_left() {
 
 #[test]
 fn control_a_slot_that_refers_to_an_owned_block_is_owed() {
-    control(Rule::OweSkipped, nothing, store_into_an_owned_block);
+    // A log begins before the store, so its page is looked at in the last stop whether it is owed or not.
+    control_with(FaultLogging::Never, Rule::OweSkipped, nothing, store_into_an_owned_block);
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub mod userfaultfd;
 mod abi_tests;
 
 pub use error::OsError;
+pub use fault_log::can_log_faults;
 pub use page::{PageRange, RangeError, page_shift, page_size};
 
 /// Lets another thread run (`sched_yield`); async-signal-safe.

@@ -179,7 +179,10 @@ fn nothing_reachable_is_freed_with_logs_of_faults() {
     };
     let time = Duration::from_secs(stress_seconds().unwrap_or(0));
     let stats = run_with(options, 30, time);
-    assert!(stats.logged_collections > 0, "no log was used");
+    match strandline::os::can_log_faults() {
+        Ok(()) => assert!(stats.logged_collections > 0, "no log was used"),
+        Err(error) => println!("without logs: {error}"),
+    }
 }
 
 #[test]
