@@ -178,8 +178,7 @@ impl<M: ObjectModel> Shared<M> {
         }
         cycle.settle(&seen, live);
         let room = self.room_to_grow(live);
-        pool.target = chunks_within(cycle.target).max(2);
-        pool.ceiling = chunks_within(live + room).clamp(2, pool.limit);
+        pool.resize(chunks_within(cycle.target), chunks_within(live + room));
         drop(pool);
         let nursery = cycle.target.saturating_sub(live);
         let nursery = if self.concurrent { nursery / 4 * 3 } else { nursery };

@@ -115,8 +115,10 @@ pub(crate) struct Pool {
     /// Chunks whose marks of the collection before are still to be cleared.
     stale_marks: Vec<usize>,
     /// Chunks that may be committed for now, while a collection is going on, and at all.
-    pub(crate) target: usize,
-    pub(crate) ceiling: usize,
+    target: usize,
+    ceiling: usize,
+    /// The same as the target, or more where that has turned out too small.
+    raised: usize,
     pub(crate) limit: usize,
     /// Bytes outside the heap that count towards the limit.
     external_bytes: Arc<AtomicUsize>,
@@ -159,6 +161,7 @@ impl Pool {
             stale_marks: Vec::new(),
             target,
             ceiling,
+            raised: target,
             limit,
             external_bytes,
             young: Vec::new(),
@@ -231,10 +234,21 @@ impl Pool {
     fn most(&mut self, room: Room) -> usize {
         match room {
             Room::Target => {}
-            Room::Ceiling => self.target = self.target.max(self.ceiling),
-            Room::Limit => self.target = self.limit,
+            Room::Ceiling => self.raised = self.raised.max(self.ceiling),
+            Room::Limit => self.raised = self.limit,
         }
-        self.target.min(self.limit.saturating_sub(chunks_for(self.external_bytes.load(Relaxed))))
+        self.beside_external(self.raised)
+    }
+
+    fn beside_external(&self, most: usize) -> usize {
+        most.min(self.limit.saturating_sub(chunks_for(self.external_bytes.load(Relaxed))))
+    }
+
+    /// Chunks that may be committed from now on, and while a collection is going on; at least two.
+    pub(crate) fn resize(&mut self, target: usize, ceiling: usize) {
+        self.target = target.max(2);
+        self.raised = self.target;
+        self.ceiling = ceiling.clamp(2, self.limit);
     }
 
     /// A block without objects that needs no more memory.

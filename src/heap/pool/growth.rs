@@ -4,7 +4,7 @@
 //! heap grows. And it has to last: while a cycle runs nothing is populated, and where the kernel takes long
 //! for it the program is faster.
 
-use super::{Pool, Room};
+use super::Pool;
 use crate::dirty::Tracker;
 use crate::os::PageRange;
 
@@ -28,9 +28,10 @@ impl Pool {
         self.chunks.next_to_populate()
     }
 
-    fn wanted_ahead(&mut self) -> usize {
+    fn wanted_ahead(&self) -> usize {
         let committed = self.chunks.committed();
-        let room = self.most(Room::Target).saturating_sub(committed);
+        // Where the target was too small, what is needed is needed, and no more.
+        let room = self.beside_external(self.target).saturating_sub(committed);
         room.div_ceil(SHARE).min(committed / SHARE)
     }
 }

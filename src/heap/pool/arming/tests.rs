@@ -178,7 +178,7 @@ fn a_log_covers_what_was_consumed_since_it_began() {
     blocks.mark(second);
     assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [second]);
     assert_eq!(blocks.watched(Which::All, marked).0, [first, second]);
-    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, []);
+    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [0; 0]);
     // In two portions.
     let marks = blocks.metadata.current_marks();
     let ranges = blocks.pool.watched(Which::InPart, marked(marks), &blocks.metadata).quiet;
@@ -186,5 +186,5 @@ fn a_log_covers_what_was_consumed_since_it_began() {
     blocks.pool.note_consumed(&ranges, 0, Some(border), &blocks.metadata);
     assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [second]);
     blocks.pool.note_consumed(&ranges, border, None, &blocks.metadata);
-    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, []);
+    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [0; 0]);
 }

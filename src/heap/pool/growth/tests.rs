@@ -4,6 +4,7 @@ use super::*;
 use crate::heap::chunks::{NoChunk, populate};
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULES_PER_BLOCK};
 use crate::heap::metadata::Metadata;
+use crate::heap::pool::Room;
 use crate::heap::pool::fixture::some_chunks;
 use crate::object::Kind;
 use crate::os::memory::{Access, Reservation, protect};
@@ -152,4 +153,14 @@ fn a_chunk_that_is_given_back_while_it_is_populated_has_no_memory() {
     assert_eq!((populated, heap.resident(chunk)), (true, CHUNK / page_size()));
     heap.pool.chunks.populated(range, populated);
     assert_eq!((heap.resident(chunk), heap.pool.chunks.populated_ahead()), (0, 0));
+}
+
+/// A soft limit that was exceeded for one object was exceeded by a quarter of the limit.
+#[test]
+fn nothing_is_populated_beyond_a_target_that_was_too_small() {
+    let mut heap = Heap::of(0);
+    heap.pool.resize(4, 4);
+    (0..16).for_each(|_| heap.grow());
+    heap.populate_ahead();
+    assert_eq!(heap.ahead(), 0);
 }
