@@ -92,7 +92,8 @@ struct Run<'a, M> {
     /// looked at.
     felt: bool,
     rewrites: bool,
-    /// Whether there are logs of faults to begin, and whether they have everything that was written since the last round has consumed it.
+    /// Whether there are logs of faults to begin, and whether they have everything that was written since
+    /// the last round has consumed it.
     logs: bool,
     logged: bool,
     /// Last scans that have found too much.
@@ -185,7 +186,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         match phase {
             Phase::Roots => {
                 self.shared.rules.reached(Moment::Starting);
-                self.find_roots(false);
+                self.find_roots();
             }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
@@ -195,7 +196,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             }
             Phase::Preclean { before, .. } => {
                 self.logs = self.open_fault_logs();
-                self.find_roots(self.logs);
+                self.find_roots();
                 self.felt = self.shared.pacer.is_felt();
                 if !self.felt && self.is_rewritten() {
                     return Outcome::Rewritten;
@@ -320,12 +321,12 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     }
 
     /// Stops the world to retire the buffers and to find the roots, and for little else: to begin the
-    /// `logs` of faults, if there are any.
-    fn find_roots(&mut self, logs: bool) {
+    /// logs of faults, if there are any.
+    fn find_roots(&mut self) {
         let shared = self.shared;
         let mut stop = shared.stop(StopPurpose::Roots);
         self.logged = false;
-        if logs {
+        if self.logs {
             shared.begin_fault_logs(&stop);
         }
         let mut roots: Vec<ObjectRef> = Vec::new();

@@ -257,8 +257,8 @@ mod tests {
     const PAGES: usize = 64;
 
     /// Memory without pages: the first write to each is a fault.
-    fn untouched() -> Reservation {
-        let memory = Reservation::new(PAGES * page_size(), page_size()).unwrap();
+    fn untouched(pages: usize) -> Reservation {
+        let memory = Reservation::new(pages * page_size(), page_size()).unwrap();
         // SAFETY: the memory is this test's own.
         unsafe {
             commit(memory.range()).unwrap();
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_logged_with_its_address() {
-        let memory = untouched();
+        let memory = untouched(PAGES);
         let Some(mut log) = log() else { return };
         let mut seen = Vec::with_capacity(4 * PAGES);
         log.begin().unwrap();
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_was_logged_before_it_began_is_forgotten() {
-        let memory = untouched();
+        let memory = untouched(PAGES);
         let Some(mut log) = log() else { return };
         touch(memory.range());
         log.begin().unwrap();
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_the_kernel_resolved_for_a_copy_of_its_own_is_missing() {
-        let memory = untouched();
+        let memory = untouched(PAGES);
         let Some(mut log) = log() else { return };
         let from = [7_u8; 8];
         let local = [std::io::IoSlice::new(&from)];
@@ -322,12 +322,7 @@ mod tests {
     #[test]
     fn what_the_buffer_has_no_room_for_is_missing() {
         let pages = ROOM / RECORD as usize + 1;
-        let memory = Reservation::new(pages * page_size(), page_size()).unwrap();
-        // SAFETY: the memory is this test's own.
-        unsafe {
-            commit(memory.range()).unwrap();
-            advise(memory.range(), Advice::BasePages).unwrap();
-        }
+        let memory = untouched(pages);
         let Some(mut log) = log() else { return };
         for round in 0..2 {
             log.begin().unwrap();
