@@ -134,7 +134,7 @@ impl<M: ObjectModel> Shared<M> {
         }
         let Run { mut report, rewrites, scan_time, .. } = run;
         (cycle.rewrites, cycle.scan_time) = (rewrites, scan_time);
-        self.lock_fault_logs().close();
+        self.lock_fault_logs().close(self.memory.tracker());
         self.leave_hot_chunks_unprotected(report.number);
         self.unprotect_split_huge_pages();
         report.time = report.start.elapsed();

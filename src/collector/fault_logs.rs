@@ -96,8 +96,10 @@ impl FaultLogs {
     }
 
     /// Closes the logs: the cycle has ended, or was cut off by a fork.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, tracker: &Tracker) {
         self.logs.clear();
         self.begun = None;
+        // Logs that could not begin again were never read.
+        drop(tracker.take_unprotected());
     }
 }
