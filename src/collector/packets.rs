@@ -22,8 +22,9 @@ pub(super) struct PacketPool<T> {
     changed: Condvar,
     /// Signalled when the door opens, or at the end.
     opened: Condvar,
-    /// How many markers wait; read without the lock as a hint that sharing is worth while.
-    waiting: AtomicUsize,
+    /// How many markers wait for which there is no packet; read without the lock as a hint that sharing is
+    /// worth while.
+    wanting: AtomicUsize,
     /// Whether somebody is at the door while it is closed; read without the lock as a hint.
     knocking: AtomicBool,
 }
@@ -56,7 +57,7 @@ impl<T> PacketPool<T> {
             state: Mutex::new(state),
             changed: Condvar::new(),
             opened: Condvar::new(),
-            waiting: AtomicUsize::new(0),
+            wanting: AtomicUsize::new(0),
             knocking: AtomicBool::new(false),
         }
     }
@@ -95,10 +96,10 @@ impl<T> PacketPool<T> {
         self.opened.notify_all();
     }
 
-    /// Whether a marker has nothing to do.
+    /// Whether a marker has nothing to do and nothing to take.
     #[inline]
     pub(super) fn is_wanted(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.wanting.load(Ordering::Relaxed) > 0
     }
 
     /// Has every marker stop: none gets a packet any more.
@@ -113,7 +114,10 @@ impl<T> PacketPool<T> {
 
     /// Gives a packet to whoever comes first.
     pub(super) fn give(&self, packet: T) {
-        self.lock().packets.push(packet);
+        let mut state = self.lock();
+        state.packets.push(packet);
+        self.update_hint(&state);
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -140,11 +144,17 @@ impl<T> PacketPool<T> {
             if state.finished {
                 return Taken::Finished;
             }
-            self.waiting.store(state.waiting, Ordering::Relaxed);
+            self.update_hint(&state);
             state = wait(&self.changed, state, until);
             state.waiting -= 1;
-            self.waiting.store(state.waiting, Ordering::Relaxed);
+            self.update_hint(&state);
         }
+    }
+
+    /// Who waits and has not woken up yet is not to be given packet after packet.
+    fn update_hint(&self, state: &State<T>) {
+        let wanting = state.waiting.saturating_sub(state.packets.len());
+        self.wanting.store(wanting, Ordering::Relaxed);
     }
 
     fn look_for_the_end(&self, state: &mut State<T>) {
@@ -193,3 +203,22 @@ impl<T> Drop for Presence<'_, T> {
 #[cfg(all(test, loom))]
 #[path = "packets/loom_tests.rs"]
 mod loom_tests;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_been_given_a_packet_is_not_given_another_before_it_wakes() {
+        let pool = PacketPool::new(Vec::new(), true);
+        assert!(pool.join(None));
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(pool.take(None), Taken::Packet(7)));
+            while !pool.is_wanted() {
+                std::thread::yield_now();
+            }
+            pool.give(7);
+            assert!(!pool.is_wanted());
+        });
+    }
+}
