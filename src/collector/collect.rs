@@ -11,6 +11,7 @@ use super::references::References;
 use super::report::{CycleReport, Laps, StopPurpose, StopReport};
 use super::requests::Answer;
 use super::verify::verify;
+use crate::heap::Untouched;
 use crate::mutator::{Cause, CollectOnDemand, Local, MoreRoom, OutOfMemory, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
@@ -73,6 +74,10 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         if !self.pacer.is_running() && !self.is_pressed() {
             self.sweeping.populate();
         }
+    }
+
+    fn touch(&self, memory: &Untouched) {
+        self.memory.touch(memory);
     }
 
     fn assist(&self, time: Duration) {
@@ -265,3 +270,6 @@ impl<M: ObjectModel> SlotVisitor for RootSlots<'_, M> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -253,6 +253,7 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     let metadata = &shared.memory.metadata;
     locks.world.keep_only(Local::is_callers);
     shared.memory.pool_lock().forget_waiters();
+    locks.pool.chunks.release_touched();
     locks.fault_logs.close(shared.memory.tracker());
     locks.requests.cut_off();
     locks.precedence.cut_off();

@@ -1,12 +1,14 @@
 //! Chunks: committing them, watching them, and giving them back.
 
 mod ahead;
+mod touching;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use ahead::Ahead;
 pub(crate) use ahead::populate;
+pub(crate) use touching::Untouched;
 
 use super::geometry::{BLOCK, BLOCKS_PER_CHUNK, Geometry};
 use super::metadata::Metadata;
@@ -32,6 +34,8 @@ pub(crate) enum Use {
     Uncommitted,
     /// Nothing; it has memory, for how many collections already.
     Idle(u8),
+    /// Nothing yet; a mutator touches its memory.
+    Touching,
     /// Blocks of small objects.
     Blocks(Watch),
     /// Large objects.
@@ -187,7 +191,7 @@ impl Chunks {
     ) -> Result<usize, NoChunk> {
         self.give_back_purged(tracker)?;
         let ahead = if count == 1 { self.ahead.best(watch) } else { None };
-        let first = ahead.or_else(|| self.find_run(count, watch));
+        let first = ahead.map(|(chunk, _)| chunk).or_else(|| self.find_run(count, watch));
         let first = first.ok_or(NoChunk::Fragmented(count))?;
         let run = first..first + count;
         let new = run.clone().filter(|chunk| self.uncommitted.contains(chunk)).count();

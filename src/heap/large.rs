@@ -118,6 +118,11 @@ impl LargeSpace {
         Some(object)
     }
 
+    /// Whether there is room for an object of so many bytes, which are whole pages.
+    pub(crate) fn has_room(&self, watch: super::chunks::Watch, pages: usize) -> bool {
+        self.free[watch as usize].by_length.range((pages, 0)..).next().is_some()
+    }
+
     /// Adds chunks to the room.
     pub(crate) fn add_room(&mut self, watch: super::chunks::Watch, start: usize, bytes: usize) {
         self.free[watch as usize].insert(start, bytes);

@@ -9,12 +9,12 @@ use crate::os::{OsError, PageRange};
 use crate::sync::MutexGuard;
 use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::chunks::{Chunks, NoChunk};
+use super::chunks::{Chunks, NoChunk, Untouched};
 use super::fair_mutex::FairMutex;
 use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};
 use super::large::LargeObject;
 use super::metadata::{Content, Metadata};
-use super::pool::{Grant, Pool, Room};
+use super::pool::{Grant, Pool, Room, Taken};
 
 /// What a heap's memory is made with.
 #[derive(Debug, Clone, Copy)]
@@ -136,23 +136,44 @@ impl Memory {
         used.saturating_add(bytes) <= self.capacity / 4 * 3
     }
 
-    /// A block for small objects.
+    /// A block for small objects. `touch` is called with what the heap grows by, to
+    /// [touch](Self::touch) it.
     pub(crate) fn take_block(
         &self,
         kind: Kind,
         granules: usize,
         room: Room,
+        touch: impl FnOnce(Untouched),
     ) -> Result<Grant, NoChunk> {
+        let taken =
+            self.pool().take_touched(kind, granules, room, &self.metadata, self.tracker())?;
+        match taken {
+            Taken::Block(grant) => return Ok(grant),
+            Taken::Untouched(untouched) => touch(untouched),
+        }
+        // Once only: should another thread have taken it meanwhile, this one touches what it gets.
         self.pool().take(kind, granules, room, &self.metadata, self.tracker())
     }
 
-    /// A large object, zeroed.
+    /// Touches chunks for the first time, without the pool's lock. Whoever was to take them may.
+    pub(crate) fn touch(&self, untouched: &Untouched) {
+        untouched.touch();
+        self.pool().chunks.touched(untouched);
+    }
+
+    /// A large object, zeroed. `touch` as in [`take_block`](Self::take_block).
     pub(crate) fn take_large(
         &self,
         kind: Kind,
         bytes: usize,
         room: Room,
+        touch: impl FnOnce(Untouched),
     ) -> Result<LargeObject, NoChunk> {
+        let untouched =
+            self.pool().untouched_for_large(kind, bytes, room, &self.metadata, self.tracker());
+        if let Some(untouched) = untouched {
+            touch(untouched);
+        }
         let (object, zero) =
             self.pool().take_large(kind, bytes, room, &self.metadata, self.tracker())?;
         if !zero {

@@ -18,7 +18,7 @@ mod pool;
 mod words;
 
 pub(crate) use bitmap::Bitmap;
-pub(crate) use chunks::{NoChunk, populate};
+pub(crate) use chunks::{NoChunk, Untouched, populate};
 pub(crate) use large::LargeObject;
 pub(crate) use marks::Marks;
 pub(crate) use memory::{Memory, MemoryError, MemoryOptions, chunks_within, is_large, zero_bytes};

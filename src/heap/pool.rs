@@ -35,7 +35,7 @@ pub(crate) use heat::{Heat, Reading};
 use restoring::Restoring;
 pub(crate) use restoring::collapse;
 
-use super::chunks::{Chunks, NoChunk, Use, Watch};
+use super::chunks::{Chunks, NoChunk, Untouched, Use, Watch};
 use super::extents::Occupied;
 use super::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK};
 use super::large::LargeSpace;
@@ -69,6 +69,13 @@ impl Grant {
             grown: false,
         }
     }
+}
+
+/// What a mutator gets that wants a block.
+pub(crate) enum Taken {
+    Block(Grant),
+    /// Memory to be touched first; then there is a block.
+    Untouched(Untouched),
 }
 
 /// How many chunks may be committed for something.
@@ -193,7 +200,34 @@ impl Pool {
             self.sweep_all(metadata);
             grant = self.find(kind, granules, room, metadata, tracker);
         }
-        let grant = grant?;
+        self.hand_out_block(grant?, metadata, tracker)
+    }
+
+    /// As [`take`](Self::take), or the memory that the heap is about to grow by, which is to be touched
+    /// first.
+    pub(crate) fn take_touched(
+        &mut self,
+        kind: Kind,
+        granules: usize,
+        room: Room,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<Taken, NoChunk> {
+        if let Some(grant) = self.find_free(kind, room, metadata, tracker)? {
+            return self.hand_out_block(grant, metadata, tracker).map(Taken::Block);
+        }
+        if let Some(untouched) = self.begin_touching(1, watch(kind), room, tracker) {
+            return Ok(Taken::Untouched(untouched));
+        }
+        self.take(kind, granules, room, metadata, tracker).map(Taken::Block)
+    }
+
+    fn hand_out_block(
+        &mut self,
+        grant: Grant,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<Grant, NoChunk> {
         self.disarm(grant.block, metadata, tracker)?;
         metadata.set_age(grant.block, Age::Owned);
         self.chunks.get_mut(grant.block / BLOCKS_PER_CHUNK).owned |=
@@ -210,14 +244,10 @@ impl Pool {
         metadata: &Metadata,
         tracker: &Tracker,
     ) -> Result<Grant, NoChunk> {
-        let watch = watch(kind);
-        if let Some(block) = self.free_block(watch, metadata, tracker)? {
-            return Ok(self.grant_free(block, kind, metadata));
+        if let Some(grant) = self.find_free(kind, room, metadata, tracker)? {
+            return Ok(grant);
         }
-        let most = self.most(room);
-        if let Some(block) = self.regain_block(watch, most) {
-            return Ok(self.grant_free(block, kind, metadata));
-        }
+        let (watch, most) = (watch(kind), self.most(room));
         match self.take_chunks(1, watch, Use::Blocks(watch), most, tracker) {
             Ok(chunk) => {
                 self.filling[watch as usize] = Some(chunk);
@@ -227,6 +257,23 @@ impl Pool {
             }
             Err(error) => self.grant_partial(kind, granules, metadata).ok_or(error),
         }
+    }
+
+    /// A block without objects for which the heap does not grow by a chunk.
+    fn find_free(
+        &mut self,
+        kind: Kind,
+        room: Room,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Result<Option<Grant>, NoChunk> {
+        let watch = watch(kind);
+        let mut block = self.free_block(watch, metadata, tracker)?;
+        if block.is_none() {
+            let most = self.most(room);
+            block = self.regain_block(watch, most);
+        }
+        Ok(block.map(|block| self.grant_free(block, kind, metadata)))
     }
 
     /// Chunks that may be committed. A target that turned out too small is given up, until the next

@@ -32,7 +32,7 @@ use room::Effort;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
-use crate::heap::{Memory, Metadata, NoChunk, Room, is_large};
+use crate::heap::{Memory, Metadata, NoChunk, Room, Untouched, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{
     ThreadId, ThreadName, calling_thread, calling_thread_id, stack_end, with_registers_on_stack,
@@ -119,6 +119,10 @@ pub(crate) trait CollectOnDemand: Send + Sync {
 
     /// Takes note that the heap has grown for this mutator, and may go on growing.
     fn grown(&self);
+
+    /// Touches memory that the heap is about to grow by. The calling mutator is parked: no stop waits for
+    /// the kernel.
+    fn touch(&self, memory: &Untouched);
 
     /// Helps with the marking that is going on, for so long. The calling mutator is parked.
     fn assist(&self, time: Duration);
@@ -416,7 +420,9 @@ impl Mutator {
         effort: Effort,
     ) -> Result<ObjectRef, NoChunk> {
         let room = self.charge(size, effort);
-        Ok(ObjectRef::at(self.memory.take_large(kind, size, room)?.start))
+        let memory = Arc::clone(&self.memory);
+        let object = memory.take_large(kind, size, room, |untouched| self.touch(&untouched))?;
+        Ok(ObjectRef::at(object.start))
     }
 
     fn take_small(
@@ -441,7 +447,9 @@ impl Mutator {
             }
             buffer.retire(&memory.metadata);
             let room = self.charge(BLOCK, effort);
-            let grant = memory.take_block(kind, need.div_ceil(GRANULE), room)?;
+            let granules = need.div_ceil(GRANULE);
+            let grant =
+                memory.take_block(kind, granules, room, |untouched| self.touch(&untouched))?;
             if grant.grown {
                 self.collector.grown();
             }
@@ -449,6 +457,11 @@ impl Mutator {
             let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
             buffer[kind as usize].adopt(grant, &memory.metadata);
         }
+    }
+
+    fn touch(&mut self, memory: &Untouched) {
+        let collector = Arc::clone(&self.collector);
+        self.parked(|| collector.touch(memory));
     }
 
     fn out_of_memory(&self, bytes: usize, reason: String) -> OutOfMemory {

@@ -17,7 +17,7 @@ use crate::os::memory::{self, Advice};
 
 /// How a chunk that was committed ahead is to its first touch, the best to take last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Touch {
+pub(super) enum Touch {
     /// The sweeper is at it. Who takes it does the same work beside it.
     UnderWay,
     Waiting,
@@ -33,14 +33,19 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// A chunk for objects that want `watch`, if possible one that is populated.
-    pub(super) fn best(&self, watch: Watch) -> Option<usize> {
+    /// The chunk for objects that want `watch` whose first touch has come furthest.
+    pub(super) fn best(&self, watch: Watch) -> Option<(usize, Touch)> {
         let chunks = self.chunks[watch as usize].iter();
-        chunks.max_by_key(|&(_, touch)| touch).map(|(&chunk, _)| chunk)
+        chunks.max_by_key(|&(_, touch)| touch).map(|(&chunk, &touch)| (chunk, touch))
     }
 
     pub(super) fn contains(&self, chunk: usize) -> bool {
         self.chunks.iter().any(|chunks| chunks.contains_key(&chunk))
+    }
+
+    /// A chunk that needs no more of it.
+    pub(super) fn insert_touched(&mut self, chunk: usize, watch: Watch) {
+        self.chunks[watch as usize].insert(chunk, Touch::Done);
     }
 
     /// The chunk is taken, or given back.

@@ -4,8 +4,9 @@
 //! heap grows. And it has to last: while a cycle runs nothing is populated, and where the kernel takes long
 //! for it the program is faster.
 
-use super::Pool;
+use super::{Pool, Room};
 use crate::dirty::Tracker;
+use crate::heap::chunks::{Untouched, Watch};
 use crate::os::PageRange;
 
 /// The chunks ahead are no more than this part of what may still be committed, and of what is.
@@ -26,6 +27,21 @@ impl Pool {
             }
         }
         self.chunks.next_to_populate()
+    }
+
+    /// Chunks that a mutator is about to take, if it is to touch them first. What the kernel refuses is
+    /// refused again when they are taken. The last chunk that there may be is not committed for it: meanwhile
+    /// another mutator that needs a block would find no memory.
+    pub(super) fn begin_touching(
+        &mut self,
+        count: usize,
+        watch: Watch,
+        room: Room,
+        tracker: &Tracker,
+    ) -> Option<Untouched> {
+        let last = self.beside_external(self.limit).saturating_sub(1);
+        let most = self.most(room).min(last);
+        self.chunks.begin_touching(count, watch, most, tracker).unwrap_or_default()
     }
 
     fn wanted_ahead(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::arming::set_ages;
 use super::{Pool, Room, watch};
 use crate::dirty::Tracker;
-use crate::heap::chunks::{NoChunk, Use, Watch};
+use crate::heap::chunks::{NoChunk, Untouched, Use, Watch};
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK};
 use crate::heap::large::LargeObject;
 use crate::heap::metadata::{Age, Content, Metadata};
@@ -11,6 +11,24 @@ use crate::object::Kind;
 use crate::os::{PageRange, page_size};
 
 impl Pool {
+    /// The memory that the heap is about to grow by for a large object, if it is to be touched first:
+    /// all of it, as what was used before is zeroed as a whole, too.
+    pub(crate) fn untouched_for_large(
+        &mut self,
+        kind: Kind,
+        bytes: usize,
+        room: Room,
+        metadata: &Metadata,
+        tracker: &Tracker,
+    ) -> Option<Untouched> {
+        let (watch, pages) = (watch(kind), bytes.next_multiple_of(page_size()));
+        self.sweep_large(metadata);
+        if self.large.has_room(watch, pages) {
+            return None;
+        }
+        self.begin_touching(pages.div_ceil(CHUNK), watch, room, tracker)
+    }
+
     /// Room for a large object. `zero` tells whether the memory is known to be zero.
     pub(crate) fn take_large(
         &mut self,

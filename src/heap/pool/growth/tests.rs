@@ -1,11 +1,12 @@
-//! Chunks ahead: how many, who gets them, and what becomes of them where memory is short.
+//! Chunks ahead: how many, who gets them, and what becomes of them where memory is short. And those that
+//! mutators touch.
 
 use super::*;
 use crate::heap::chunks::{NoChunk, populate};
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULES_PER_BLOCK};
 use crate::heap::metadata::Metadata;
-use crate::heap::pool::Room;
 use crate::heap::pool::fixture::some_chunks;
+use crate::heap::pool::{Room, Taken};
 use crate::object::Kind;
 use crate::os::memory::{Access, Reservation, protect};
 use crate::os::page_size;
@@ -23,10 +24,14 @@ struct Heap {
 
 impl Heap {
     fn of(taken: usize) -> Self {
-        let (pool, metadata, tracker, memory) = some_chunks(CHUNKS);
-        let mut heap = Self { pool, metadata, tracker, _memory: memory };
+        let mut heap = Self::with(false);
         (0..taken).for_each(|_| heap.grow());
         heap
+    }
+
+    fn with(huge_pages: bool) -> Self {
+        let (pool, metadata, tracker, memory) = some_chunks(CHUNKS, huge_pages);
+        Self { pool, metadata, tracker, _memory: memory }
     }
 
     /// Takes all blocks of another chunk.
@@ -42,6 +47,33 @@ impl Heap {
         let grant = self.pool.take(Kind::Leaf, size, room, &self.metadata, &self.tracker);
         let grant = grant.expect("there is room");
         (grant.block, grant.grown)
+    }
+
+    /// The chunk of a block for a mutator, or the one that is to be touched first.
+    fn take_touched(&mut self) -> Result<usize, Untouched> {
+        let (size, room) = (GRANULES_PER_BLOCK, Room::Limit);
+        let taken = self.pool.take_touched(Kind::Leaf, size, room, &self.metadata, &self.tracker);
+        match taken.expect("there is room") {
+            Taken::Block(grant) => Ok(grant.block / BLOCKS_PER_CHUNK),
+            Taken::Untouched(untouched) => Err(untouched),
+        }
+    }
+
+    fn touch(&mut self, untouched: &Untouched) -> usize {
+        untouched.touch();
+        self.pool.chunks.touched(untouched);
+        self.metadata.geometry.chunk(untouched.range().start())
+    }
+
+    /// What is to be touched for a large object, and the object then.
+    fn take_large(&mut self, bytes: usize) -> (Option<PageRange>, PageRange) {
+        let (kind, room, metadata) = (Kind::Precise, Room::Limit, &self.metadata);
+        let untouched = self.pool.untouched_for_large(kind, bytes, room, metadata, &self.tracker);
+        untouched.iter().for_each(|untouched| self.pool.chunks.touched(untouched));
+        let object = self.pool.take_large(kind, bytes, room, metadata, &self.tracker);
+        let object = object.expect("there is room").0;
+        let range = PageRange::covering(object.start, bytes).unwrap();
+        (untouched.map(|untouched| untouched.range()), range)
     }
 
     /// As the sweeper does.
@@ -163,4 +195,87 @@ fn nothing_is_populated_beyond_a_target_that_was_too_small() {
     (0..16).for_each(|_| heap.grow());
     heap.populate_ahead();
     assert_eq!(heap.ahead(), 0);
+}
+
+#[test]
+fn a_mutator_touches_what_the_heap_grows_by_before_it_takes_it() {
+    let mut heap = Heap::with(true);
+    let untouched = heap.take_touched().expect_err("nobody has touched it");
+    let chunk = heap.touch(&untouched);
+    assert_ne!(heap.resident(chunk), 0);
+    (0..BLOCKS_PER_CHUNK).for_each(|_| assert_eq!(heap.take_touched().ok(), Some(chunk)));
+    assert!(heap.take_touched().is_err(), "the next one");
+    assert_eq!(heap.pool.chunks.populated_ahead(), 0, "that was not ahead");
+}
+
+#[test]
+fn nobody_touches_base_pages_nor_what_the_sweeper_has_populated() {
+    let mut heap = Heap::with(false);
+    assert!(heap.take_touched().is_ok());
+    let mut heap = Heap::with(true);
+    (0..16).for_each(|_| heap.grow());
+    heap.populate_ahead();
+    (0..4 * BLOCKS_PER_CHUNK).for_each(|_| assert!(heap.take_touched().is_ok()));
+    assert!(heap.take_touched().is_err());
+}
+
+#[test]
+fn what_is_being_touched_is_neither_taken_nor_given_back() {
+    let mut heap = Heap::with(true);
+    let [mine, others] = [(); 2].map(|()| heap.take_touched().expect_err("nobody has touched it"));
+    let other = heap.touch(&others);
+    assert_eq!(heap.take_touched().ok(), Some(other));
+    heap.pool.chunks.give_back_idle(&heap.metadata, &heap.tracker).unwrap();
+    (1..BLOCKS_PER_CHUNK).for_each(|_| assert_eq!(heap.take().0 / BLOCKS_PER_CHUNK, other));
+    (2..CHUNKS).for_each(|_| heap.grow());
+    let (room, metadata) = (Room::Limit, &heap.metadata);
+    let full = heap.pool.take(Kind::Leaf, 1, room, metadata, &heap.tracker);
+    assert!(matches!(full, Err(NoChunk::Limit | NoChunk::Fragmented(_))));
+    let mine = heap.touch(&mine);
+    assert_eq!(heap.take_touched().ok(), Some(mine));
+}
+
+/// Otherwise another mutator could run out of memory that is free.
+#[test]
+fn the_last_chunk_is_not_touched_before_it_is_taken() {
+    let mut heap = Heap::with(true);
+    (1..CHUNKS).for_each(|_| heap.grow());
+    assert!(heap.take_touched().is_ok());
+}
+
+/// It was taken as it was, and the program's first store waited for the kernel as long as the sweeper.
+#[test]
+fn a_mutator_touches_what_the_sweeper_populates_if_there_may_be_no_more() {
+    let mut heap = Heap::with(true);
+    (0..CHUNKS - 4).for_each(|_| heap.grow());
+    let range = heap.pool.commit_ahead(&heap.tracker).expect("it grows");
+    for _ in 0..2 {
+        let another = heap.take_touched().expect_err("nobody has touched it");
+        let chunk = heap.touch(&another);
+        (0..BLOCKS_PER_CHUNK).for_each(|_| assert_eq!(heap.take_touched().ok(), Some(chunk)));
+    }
+    let untouched = heap.take_touched().expect_err("it is not populated yet");
+    assert_eq!(untouched.range(), range);
+    heap.pool.chunks.populated(range, true);
+    let chunk = heap.touch(&untouched);
+    assert_eq!(heap.take_touched().ok(), Some(chunk));
+}
+
+#[test]
+fn what_was_being_touched_at_a_fork_is_idle_in_the_child() {
+    let mut heap = Heap::with(true);
+    heap.take_touched().expect_err("nobody has touched it");
+    assert!(!heap.pool.chunks.has_idle());
+    heap.pool.chunks.release_touched();
+    assert!(heap.pool.chunks.has_idle());
+}
+
+#[test]
+fn all_chunks_of_a_large_object_are_touched() {
+    let mut heap = Heap::with(true);
+    let (untouched, object) = heap.take_large(5 * CHUNK / 2);
+    let range = untouched.expect("nobody has touched it");
+    assert_eq!((range.start(), range.bytes()), (object.start(), 3 * CHUNK));
+    // What is left of them is room for others.
+    assert_eq!(heap.take_large(CHUNK / 4).0, None);
 }
