@@ -103,3 +103,32 @@ impl FaultLogs {
         drop(tracker.take_unprotected());
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dirty::{Model, ModelMmu};
+    use crate::os::page_size;
+
+    /// Logs that could not begin again are not read before they are closed.
+    #[test]
+    fn what_was_unprotected_is_not_kept_after_the_logs_are_closed() {
+        let span = PageRange::new(page_size(), 3 * page_size()).unwrap();
+        let mmu = Arc::new(ModelMmu::new(span, 1));
+        let tracker = Tracker::new(span, Box::new(Model::new(mmu)));
+        // SAFETY: no memory is behind the addresses of a model.
+        unsafe { tracker.register(span) }.unwrap();
+        let (mut logs, world) = (FaultLogs::new(span), Threads::new());
+        for close in [false, true] {
+            logs.begin(&world.stop(), &tracker);
+            assert!(logs.have_begun(), "there are no threads");
+            if close {
+                logs.close(&tracker);
+            }
+            tracker.unprotect(span).unwrap();
+            assert_eq!(tracker.take_unprotected().is_empty(), close);
+        }
+    }
+}
