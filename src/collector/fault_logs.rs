@@ -16,22 +16,78 @@
 //! program writes references to watched memory, and what the kernel writes for them is counted as theirs.
 
 use crate::dirty::{PageSet, Tracker};
-use crate::mutator::{Local, Stopped, Threads};
+use crate::mutator::{Local, Stopped, World};
 use crate::os::fault_log::FaultLog;
 use crate::os::thread::ThreadId;
 use crate::os::{OsError, PageRange};
 
+/// The log of the faults of one thread: the kernel's, or that of a model.
+pub(super) trait Log: Sized {
+    /// What the world has of a thread.
+    type Local;
+
+    /// Opens the log of a thread of this process, and lets it run.
+    ///
+    /// # Errors
+    /// When that is not possible here, or the thread has ended.
+    fn open(thread: &Self::Local) -> Result<Self, OsError>;
+
+    /// Whether it is the log of that thread.
+    fn is_of(&self, thread: &Self::Local) -> bool;
+
+    /// Begins anew: forgets what was logged.
+    ///
+    /// # Errors
+    /// When the thread has ended.
+    fn begin(&mut self) -> Result<(), OsError>;
+
+    /// Passes the address of each fault since the log began. Whether none is missing, if the thread has
+    /// had no fault since before the call.
+    ///
+    /// # Errors
+    /// When the thread has ended.
+    fn read(&mut self, visit: impl FnMut(usize)) -> Result<bool, OsError>;
+}
+
+/// The log that the kernel keeps of a mutator.
+#[derive(Debug)]
+pub(super) struct KernelLog {
+    thread: ThreadId,
+    log: FaultLog,
+}
+
+impl Log for KernelLog {
+    type Local = Local;
+
+    fn open(thread: &Local) -> Result<Self, OsError> {
+        let thread = thread.id();
+        Ok(Self { thread, log: FaultLog::open(thread)? })
+    }
+
+    fn is_of(&self, thread: &Local) -> bool {
+        self.thread == thread.id()
+    }
+
+    fn begin(&mut self) -> Result<(), OsError> {
+        self.log.begin()
+    }
+
+    fn read(&mut self, visit: impl FnMut(usize)) -> Result<bool, OsError> {
+        self.log.read(visit)
+    }
+}
+
 /// The logs of the threads of one heap, while a cycle goes on.
 #[derive(Debug)]
-pub(super) struct FaultLogs {
-    logs: Vec<(ThreadId, FaultLog)>,
+pub(super) struct FaultLogs<L = KernelLog> {
+    logs: Vec<L>,
     /// How many threads had ever attached when the logs began.
     begun: Option<u64>,
     /// Pages with faults.
     found: PageSet,
 }
 
-impl FaultLogs {
+impl<L: Log> FaultLogs<L> {
     pub(super) fn new(span: PageRange) -> Self {
         Self { logs: Vec::new(), begun: None, found: PageSet::new(span) }
     }
@@ -40,28 +96,29 @@ impl FaultLogs {
     ///
     /// # Errors
     /// When that is not possible here; there is no log then.
-    pub(super) fn open(&mut self, world: &Threads) -> Result<(), OsError> {
+    pub(super) fn open(&mut self, world: &World<L::Local>) -> Result<(), OsError> {
         self.begun = None;
         for thread in world.threads() {
-            let id = thread.local.id();
-            if !self.logs.iter().any(|(logged, _)| *logged == id) {
-                self.logs.push((id, FaultLog::open(id)?));
+            if !self.has_log_of(&thread.local) {
+                self.logs.push(L::open(&thread.local)?);
             }
         }
         Ok(())
     }
 
     /// Begins anew, if there is a log of every thread.
-    pub(super) fn begin(&mut self, world: &Stopped<'_, Local>, tracker: &Tracker) {
-        let attached = |id: ThreadId| world.threads.iter().any(|thread| thread.local.id() == id);
-        self.logs.retain(|(id, _)| attached(*id));
-        let is_logged = |id: ThreadId| self.logs.iter().any(|(logged, _)| *logged == id);
-        let all = world.threads.iter().all(|thread| is_logged(thread.local.id()));
-        let begun = all && self.logs.iter_mut().all(|(_, log)| log.begin().is_ok());
+    pub(super) fn begin(&mut self, world: &Stopped<'_, L::Local>, tracker: &Tracker) {
+        self.logs.retain(|log| world.threads.iter().any(|thread| log.is_of(&thread.local)));
+        let all = world.threads.iter().all(|thread| self.has_log_of(&thread.local));
+        let begun = all && self.logs.iter_mut().all(|log| log.begin().is_ok());
         self.begun = begun.then_some(world.attachments);
         if begun {
             tracker.keep_unprotected();
         }
+    }
+
+    fn has_log_of(&self, thread: &L::Local) -> bool {
+        self.logs.iter().any(|log| log.is_of(thread))
     }
 
     /// Whether the logs go on.
@@ -73,7 +130,7 @@ impl FaultLogs {
     /// known; also if it is not complete when one is `content` with that.
     pub(super) fn read(
         &mut self,
-        world: &Stopped<'_, Local>,
+        world: &Stopped<'_, L::Local>,
         tracker: &Tracker,
         content: bool,
     ) -> Option<&PageSet> {
@@ -88,7 +145,7 @@ impl FaultLogs {
             }
         };
         let mut complete = same;
-        for (_, log) in &mut self.logs {
+        for log in &mut self.logs {
             complete &= log.read(&mut insert).unwrap_or(false);
         }
         tracker.take_unprotected().into_iter().for_each(|range| found.insert(range));
@@ -101,5 +158,38 @@ impl FaultLogs {
         self.begun = None;
         // Logs that could not begin again were never read.
         drop(tracker.take_unprotected());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dirty::{Model, ModelMmu};
+    use crate::mutator::Threads;
+    use crate::os::page_size;
+
+    /// Logs that could not begin again are not read before they are closed.
+    #[test]
+    fn what_was_unprotected_is_not_kept_after_the_logs_are_closed() {
+        let span = PageRange::new(page_size(), 3 * page_size()).unwrap();
+        let mmu = Arc::new(ModelMmu::new(span, 1));
+        let tracker = Tracker::new(span, Box::new(Model::new(mmu)));
+        // SAFETY: no memory is behind the addresses of a model.
+        unsafe { tracker.register(span) }.unwrap();
+        let (mut logs, world) = (FaultLogs::<KernelLog>::new(span), Threads::new());
+        for close in [false, true] {
+            logs.begin(&world.stop(), &tracker);
+            assert!(logs.have_begun(), "there are no threads");
+            if close {
+                logs.close(&tracker);
+            }
+            tracker.unprotect(span).unwrap();
+            assert_eq!(tracker.take_unprotected().is_empty(), close);
+        }
     }
 }

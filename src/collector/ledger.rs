@@ -176,11 +176,21 @@ impl Ledger {
         rules: &Rules,
     ) {
         let watched = watched(Which::AllButLogged, Where::Marked(marks), memory, rules);
+        self.peek_these_with_log(found, watched, memory.tracker(), rules);
+    }
+
+    pub(super) fn peek_these_with_log(
+        &self,
+        found: &PageSet,
+        watched: Watched,
+        tracker: &Tracker,
+        rules: &Rules,
+    ) {
         for &range in &watched.logged {
             found.take_in(range, |pages| self.owed.insert(pages));
         }
         if rules.holds(Rule::ScanUnlogged) {
-            self.peek_these(watched, memory.tracker(), rules, None);
+            self.peek_these(watched, tracker, rules, None);
         }
     }
 

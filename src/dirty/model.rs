@@ -65,9 +65,23 @@ impl ModelMmu {
     /// # Panics
     /// When there is no such processor, or `address` is outside the span.
     pub fn store<R>(&self, processor: usize, address: usize, store: impl FnOnce() -> R) -> R {
+        self.store_and_account(processor, address, store, || ())
+    }
+
+    /// As [`store`](Self::store), with what the kernel does when it has resolved a fault, before the
+    /// store is started again.
+    pub(crate) fn store_and_account<R>(
+        &self,
+        processor: usize,
+        address: usize,
+        store: impl FnOnce() -> R,
+        account: impl Fn(),
+    ) -> R {
         self.store_or_fault(processor, address, store, |page| {
-            let _lock = lock(&self.page_table_lock);
+            let lock = lock(&self.page_table_lock);
             self.writable[page].store(true, Ordering::Relaxed);
+            drop(lock);
+            account();
         })
     }
 

@@ -88,8 +88,10 @@ impl Tracker {
         self.witness.is_some()
     }
 
-    /// From now on keeps what is unprotected: it is written without a fault.
+    /// From now on keeps what is unprotected: it is written without a fault. Waits for who is about to
+    /// unprotect and was not kept.
     pub(crate) fn keep_unprotected(&self) {
+        let _state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         *self.lock_unprotected() = Some(Vec::new());
     }
 

@@ -11,7 +11,7 @@ use crate::FaultLogging;
 use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
 use crate::object::ObjectRef;
-use crate::os::can_log_faults;
+use crate::os::{PageRange, can_log_faults};
 
 /// Stores a reference as the kernel does that copies for a system call: by no access of the thread's own.
 fn copy_into(object: ObjectRef, slot: usize, value: ObjectRef) {
@@ -93,4 +93,23 @@ fn cycles_have_logs_in_place_of_last_scans() {
         let logged = program.heap.stats().logged_collections - before;
         assert!(logged >= 5, "{scope:?}: {logged} of 10");
     }
+}
+
+/// Without a last scan nobody reads the logs, as nobody does that could not begin again in a later round.
+#[test]
+fn what_was_unprotected_is_kept_for_no_longer_than_a_cycle() {
+    if !are_possible() {
+        return;
+    }
+    let mut program = Program::with(None, FaultLogging::Always).without(Rule::LastScan);
+    let result = program.cycle(Scope::Minor, |program, progress| {
+        if progress.is_first_remark() {
+            assert!(program.heap.shared.lock_fault_logs().have_begun());
+        }
+        Until::Parked
+    });
+    assert_eq!(result, Ok(()));
+    let tracker = program.heap.shared.memory.tracker();
+    tracker.unprotect(PageRange::covering(program.last.address(), 1).unwrap()).unwrap();
+    assert_eq!(tracker.take_unprotected(), []);
 }
