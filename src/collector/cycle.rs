@@ -148,7 +148,16 @@ impl<M> Shared<M> {
     }
 
     fn begin_fault_logs(&self, stop: &Stop<'_>) {
-        self.lock_fault_logs().begin(&stop.world, self.memory.tracker());
+        self.lock_fault_logs().begin(&stop.world, self.unpinned(), self.memory.tracker());
+    }
+
+    /// How many objects ever were pinned in watched memory, if none is. To be relied on, the world is stopped.
+    fn unpinned(&self) -> Option<usize> {
+        if self.rules.holds(Rule::LogUnpinned) {
+            self.roots.pins.ever_if_none_now()
+        } else {
+            Some(0)
+        }
     }
 
     fn leave_hot_chunks_unprotected(&self, cycle: u64) {
@@ -317,7 +326,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         };
         // A referee wants to know what scans find.
         let useful = tracker.kind() == BackendKind::Uffd && !tracker.has_witness();
-        wanted && useful && shared.lock_fault_logs().open(&shared.world).is_ok()
+        let allowed = useful && shared.unpinned().is_some();
+        wanted && allowed && shared.lock_fault_logs().open(&shared.world).is_ok()
     }
 
     /// Stops the world to retire the buffers and to find the roots, and for little else: to begin the

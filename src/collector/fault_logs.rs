@@ -7,13 +7,15 @@
 //! last stop it is known what was written since:
 //!
 //! - what the logs have, if they are complete for every thread that ran meanwhile. Of a thread that has
-//!   attached or ended meanwhile nothing is known;
+//!   attached or ended meanwhile nothing is known, nor of whoever may write to pinned objects: a page that one
+//!   of these has made writable is written by mutators without a fault. So there is no log while
+//!   an object is pinned in watched memory, and none counts if one was meanwhile;
 //! - what was unprotected meanwhile, which takes no fault; the tracker keeps a list;
 //! - what that scan was not about has to be scanned still: blocks that have got their first mark since,
 //!   mostly.
 //!
-//! Where a log is not complete there is a last scan, as without logs. Nobody else than threads of the
-//! program writes references to watched memory, and what the kernel writes for them is counted as theirs.
+//! Where a log is not complete there is a last scan, as without logs. Nobody else writes to watched memory at
+//! all; what the kernel writes for a thread is counted as that thread's.
 
 use crate::dirty::{PageSet, Tracker};
 use crate::mutator::{Local, Stopped, World};
@@ -77,12 +79,20 @@ impl Log for KernelLog {
     }
 }
 
+/// What was so when the logs began, and must be so when they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Begun {
+    /// How many threads had ever attached.
+    attachments: u64,
+    /// How many objects had ever been pinned, none of which was.
+    pins: usize,
+}
+
 /// The logs of the threads of one heap, while a cycle goes on.
 #[derive(Debug)]
 pub(super) struct FaultLogs<L = KernelLog> {
     logs: Vec<L>,
-    /// How many threads had ever attached when the logs began.
-    begun: Option<u64>,
+    begun: Option<Begun>,
     /// Pages with faults.
     found: PageSet,
 }
@@ -106,13 +116,20 @@ impl<L: Log> FaultLogs<L> {
         Ok(())
     }
 
-    /// Begins anew, if there is a log of every thread.
-    pub(super) fn begin(&mut self, world: &Stopped<'_, L::Local>, tracker: &Tracker) {
+    /// Begins anew, if there is a log of every thread, and nothing is pinned. `pins`: how many
+    /// objects ever were, if none is now.
+    pub(super) fn begin(
+        &mut self,
+        world: &Stopped<'_, L::Local>,
+        pins: Option<usize>,
+        tracker: &Tracker,
+    ) {
         self.logs.retain(|log| world.threads.iter().any(|thread| log.is_of(&thread.local)));
         let all = world.threads.iter().all(|thread| self.has_log_of(&thread.local));
         let begun = all && self.logs.iter_mut().all(|log| log.begin().is_ok());
-        self.begun = begun.then_some(world.attachments);
-        if begun {
+        let attachments = world.attachments;
+        self.begun = pins.filter(|_| begun).map(|pins| Begun { attachments, pins });
+        if self.have_begun() {
             tracker.keep_unprotected();
         }
     }
@@ -127,14 +144,18 @@ impl<L: Log> FaultLogs<L> {
     }
 
     /// Ends the logs. The pages that were written, or unprotected, since they began, if that is
-    /// known; also if it is not complete when one is `content` with that.
+    /// known; also if it is not complete when one is `content` with that. `pins` as for
+    /// [`begin`](Self::begin).
     pub(super) fn read(
         &mut self,
         world: &Stopped<'_, L::Local>,
+        pins: Option<usize>,
         tracker: &Tracker,
         content: bool,
     ) -> Option<&PageSet> {
-        let same = self.begun.take()? == world.attachments;
+        let begun = self.begun.take()?;
+        let attachments = world.attachments;
+        let same = pins.is_some_and(|pins| begun == Begun { attachments, pins });
         let (found, span) = (&self.found, self.found.span());
         found.clear();
         let mut insert = |address| {
@@ -183,7 +204,7 @@ mod tests {
         unsafe { tracker.register(span) }.unwrap();
         let (mut logs, world) = (FaultLogs::<KernelLog>::new(span), Threads::new());
         for close in [false, true] {
-            logs.begin(&world.stop(), &tracker);
+            logs.begin(&world.stop(), Some(0), &tracker);
             assert!(logs.have_begun(), "there are no threads");
             if close {
                 logs.close(&tracker);

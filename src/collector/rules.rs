@@ -30,6 +30,8 @@ pub(super) enum Rule {
     ScanMarked,
     /// A log of faults takes the place of the last scan only if it is complete.
     CompleteLog,
+    /// A log of faults takes the place of the last scan only if nothing was pinned meanwhile.
+    LogUnpinned,
     /// What a log of faults does not cover is scanned.
     ScanUnlogged,
     /// What was unprotected to restore a huge page is dirty until a cycle has consumed it.

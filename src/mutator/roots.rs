@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
+use super::pinned::Pins;
 use crate::object::{ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 use crate::sync::process::{Mutex, MutexGuard};
@@ -28,6 +29,7 @@ pub(crate) struct Roots {
     sources: Mutex<Vec<(usize, Arc<dyn RootSource>)>>,
     ranges: Mutex<Vec<Range<usize>>>,
     next_id: AtomicUsize,
+    pub(crate) pins: Pins,
 }
 
 /// Slots of handles: slabs that never move, and which slots in them are free.
@@ -167,6 +169,12 @@ impl Root {
     /// Keeps `object` alive instead.
     pub fn set(&self, object: ObjectRef) {
         self.slot.store(object.address(), Ordering::Release);
+    }
+}
+
+impl Root {
+    pub(super) fn pins(&self) -> &Pins {
+        &self.roots.pins
     }
 }
 

@@ -40,6 +40,43 @@ fn control_a_log_takes_the_place_of_the_last_scan_only_if_it_is_complete() {
     });
 }
 
+/// What a thread that is not attached has made writable takes no fault when a reference is stored there.
+fn store_beside_another_writer(program: &mut Program) {
+    program.write_to_the_last_elsewhere();
+    program.pinned = None;
+    let object = program.fresh();
+    set(program.last, 1, object);
+}
+
+#[test]
+fn control_there_is_no_log_of_what_is_written_while_an_object_is_pinned() {
+    if !are_possible() {
+        return;
+    }
+    control_with(FaultLogging::Always, Rule::LogUnpinned, nothing, |program, progress| {
+        if progress.moment == Moment::Starting {
+            program.pin_the_last();
+        } else if progress.is_first_remark() {
+            store_beside_another_writer(program);
+        }
+        Until::Parked
+    });
+}
+
+#[test]
+fn control_a_log_does_not_count_if_an_object_was_pinned_meanwhile() {
+    if !are_possible() {
+        return;
+    }
+    control_with(FaultLogging::Always, Rule::LogUnpinned, nothing, |program, progress| {
+        if progress.is_first_remark() {
+            program.pin_the_last();
+            store_beside_another_writer(program);
+        }
+        Until::Parked
+    });
+}
+
 /// Objects that nothing refers to: many blocks of them, so that new blocks are not thought worth
 /// protecting before they have a mark.
 const GARBAGE: usize = 512;
@@ -86,6 +123,8 @@ fn cycles_have_logs_in_place_of_last_scans() {
     }
     for scope in [Scope::Minor, Scope::Full] {
         let mut program = Program::with(None, FaultLogging::Always);
+        // Where nothing is tracked a pinned object is no obstacle.
+        program.pin_a_leaf();
         let before = program.heap.stats().logged_collections;
         for _ in 0..10 {
             assert_eq!(program.cycle(scope, store_before_the_stop), Ok(()));

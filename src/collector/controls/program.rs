@@ -14,7 +14,7 @@ use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
 use crate::dirty::{BackendKind, TrackerOptions};
 use crate::heap::geometry::BLOCK;
-use crate::mutator::{Cause, Mutator, Root, StackScan};
+use crate::mutator::{Cause, Mutator, Pinned, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
 use crate::{FaultLogging, Heap, HeapOptions, Mode, Sizing};
@@ -127,6 +127,8 @@ pub(super) struct Program {
     pub(super) root: Root,
     /// The object that the test has made last.
     pub(super) made: Option<ObjectRef>,
+    /// What the test has pinned.
+    pub(super) pinned: Option<Pinned>,
     /// Passes the next [`Moment::Resolving`] on.
     pub(super) resolving: Arc<AtomicBool>,
 }
@@ -187,6 +189,7 @@ impl Program {
             outside,
             root,
             made: None,
+            pinned: None,
             resolving: Arc::default(),
         };
         // The first cycle makes everything old, the second one protects it.
@@ -237,6 +240,23 @@ impl Program {
     pub(super) fn make(&mut self, object: ObjectRef) {
         word(object, 0).store(MADE | 1, Ordering::Relaxed);
         self.made = Some(object);
+    }
+
+    pub(super) fn pin_a_leaf(&mut self) {
+        let leaf = self.mutator.allocate(Kind::Leaf, 64).unwrap();
+        self.pinned = Some(self.mutator.pin(leaf));
+    }
+
+    pub(super) fn pin_the_last(&mut self) {
+        self.pinned = Some(self.mutator.pin(self.last));
+    }
+
+    /// Writes to the last object, and no reference, as a thread that is not attached.
+    pub(super) fn write_to_the_last_elsewhere(&self) {
+        let header = word(self.last, 0);
+        // Two steps: to add nothing would be compiled to a load.
+        let write = || header.store(header.load(Ordering::Relaxed), Ordering::Relaxed);
+        std::thread::scope(|scope| scope.spawn(write).join().expect("it only writes"));
     }
 
     /// An object that nothing refers to.

@@ -179,7 +179,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, rules) = (self.shared, &self.shared.rules);
         let content = !rules.holds(Rule::CompleteLog);
         let mut logs = shared.lock_fault_logs();
-        let found = logs.read(&stop.world, shared.memory.tracker(), content);
+        let found = logs.read(&stop.world, shared.unpinned(), shared.memory.tracker(), content);
         // Once only: what was read is not there a second time.
         let logged = std::mem::take(&mut self.logged);
         let Some(found) = found.filter(|_| logged) else { return false };

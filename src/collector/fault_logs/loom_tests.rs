@@ -139,7 +139,7 @@ impl SmallHeap {
             if self.broken == Some(Break::BeginLate) {
                 self.consume();
             }
-            logs.begin(&self.world.stop(), &self.tracker);
+            logs.begin(&self.world.stop(), Some(0), &self.tracker);
             if self.broken == Some(Break::ForgetUnprotected) {
                 self.tracker.take_unprotected();
             }
@@ -167,7 +167,7 @@ impl SmallHeap {
     fn last_scan(&self, logs: &mut FaultLogs<ModelLog>, stop: &Stopped<'_, Arc<Faults>>) {
         let (old, new) = (self.page(OLD), self.page(NEW));
         let content = !self.rules.holds(Rule::CompleteLog);
-        if let Some(found) = logs.read(stop, &self.tracker, content) {
+        if let Some(found) = logs.read(stop, Some(0), &self.tracker, content) {
             let watched = Watched { quiet: vec![new], logged: vec![old], ..Watched::default() };
             self.ledger.peek_these_with_log(found, watched, &self.tracker, &self.rules);
         } else {
