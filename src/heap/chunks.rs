@@ -196,18 +196,28 @@ impl Chunks {
         let run = first..first + count;
         let new = run.clone().filter(|chunk| self.uncommitted.contains(chunk)).count();
         self.make_room(new, &run, limit, tracker)?;
-        // All of them first: should the kernel refuse one, those before it stay idle.
+        self.make_ready(&run, watch, tracker)?;
+        for chunk in run {
+            self.idle.remove(&chunk);
+            self.begin(chunk, state);
+        }
+        Ok(first)
+    }
+
+    /// Commits and watches all of the chunks: should the kernel refuse one, those before it stay idle.
+    fn make_ready(
+        &mut self,
+        run: &Range<usize>,
+        watch: Watch,
+        tracker: &Tracker,
+    ) -> Result<(), NoChunk> {
         for chunk in run.clone() {
             if self.uncommitted.contains(&chunk) {
                 self.commit(chunk)?;
             }
             self.set_watched(chunk, watch, tracker)?;
         }
-        for chunk in run {
-            self.idle.remove(&chunk);
-            self.begin(chunk, state);
-        }
-        Ok(first)
+        Ok(())
     }
 
     /// Sees to it that `new` more chunks may be committed, if need be by giving idle ones outside

@@ -54,13 +54,7 @@ impl Chunks {
         if new > 0 && self.committed() + new > limit {
             return Ok(None);
         }
-        // All of them first: should the kernel refuse one, those before it stay idle.
-        for chunk in run.clone() {
-            if self.uncommitted.contains(&chunk) {
-                self.commit(chunk)?;
-            }
-            self.set_watched(chunk, watch, tracker)?;
-        }
+        self.make_ready(&run, watch, tracker)?;
         for chunk in run {
             self.idle.remove(&chunk);
             self.ahead.remove(chunk);
