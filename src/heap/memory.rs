@@ -169,13 +169,15 @@ impl Memory {
         room: Room,
         touch: impl FnOnce(Untouched),
     ) -> Result<LargeObject, NoChunk> {
-        let untouched =
-            self.pool().untouched_for_large(kind, bytes, room, &self.metadata, self.tracker());
-        if let Some(untouched) = untouched {
+        let (metadata, tracker) = (&self.metadata, self.tracker());
+        let mut pool = self.pool();
+        if let Some(untouched) = pool.untouched_for_large(kind, bytes, room, metadata, tracker) {
+            drop(pool);
             touch(untouched);
+            pool = self.pool();
         }
-        let (object, zero) =
-            self.pool().take_large(kind, bytes, room, &self.metadata, self.tracker())?;
+        let (object, zero) = pool.take_large(kind, bytes, room, metadata, tracker)?;
+        drop(pool);
         if !zero {
             // SAFETY: the pages were free until now and the caller is the only one to know them.
             unsafe { zero_bytes(object.start, bytes) };

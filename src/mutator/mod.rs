@@ -314,7 +314,7 @@ impl Mutator {
     /// Keeps `object` alive and where it is, until the result is dropped.
     #[must_use]
     pub fn pin(&self, object: ObjectRef) -> Pinned {
-        Pinned::new(self.roots.add(object), self.kind_of(object) != Kind::Leaf)
+        Pinned::new(self.roots.add(object), self.kind_of(object).has_slots())
     }
 
     /// The size of an object in bytes, as allocated: a multiple of 16.

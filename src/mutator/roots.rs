@@ -170,9 +170,7 @@ impl Root {
     pub fn set(&self, object: ObjectRef) {
         self.slot.store(object.address(), Ordering::Release);
     }
-}
 
-impl Root {
     pub(super) fn pins(&self) -> &Pins {
         &self.roots.pins
     }
