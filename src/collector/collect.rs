@@ -11,7 +11,7 @@ use super::references::References;
 use super::report::{CycleReport, Laps, StopPurpose, StopReport};
 use super::requests::Answer;
 use super::verify::verify;
-use crate::heap::Untouched;
+use crate::heap::Unready;
 use crate::mutator::{Cause, CollectOnDemand, Local, MoreRoom, OutOfMemory, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
@@ -76,8 +76,8 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         }
     }
 
-    fn touch(&self, memory: &Untouched) {
-        self.memory.touch(memory);
+    fn prepare(&self, memory: &Unready) {
+        self.memory.prepare(memory);
     }
 
     fn assist(&self, time: Duration) {

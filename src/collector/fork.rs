@@ -254,6 +254,7 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     locks.world.keep_only(Local::is_callers);
     shared.memory.pool_lock().forget_waiters();
     locks.pool.chunks.release_touched();
+    locks.pool.release_reserved(metadata);
     locks.fault_logs.close(shared.memory.tracker());
     locks.requests.cut_off();
     locks.precedence.cut_off();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::chunks::Watch;
 use super::geometry::CHUNK;
 use crate::object::Kind;
 use crate::os::PageRange;
@@ -76,6 +77,8 @@ impl FreeRuns {
 #[derive(Debug, Default)]
 pub(crate) struct LargeSpace {
     objects: BTreeMap<usize, LargeObject>,
+    /// Room that is being cleared for objects which are not there yet.
+    reserved: Vec<LargeObject>,
     /// Runs in watched and in unwatched chunks.
     free: [FreeRuns; 2],
     bytes: usize,
@@ -103,35 +106,52 @@ impl LargeSpace {
         self.objects.range(before..pages.end()).map(|(_, &object)| object)
     }
 
-    /// Room for an object, if there is any. `pages` is its size in bytes, rounded up to pages.
-    pub(crate) fn allocate(
+    /// Room for an object, if there is any, which is not there until it is [added](Self::add).
+    /// `pages` is its size in bytes, rounded up to pages.
+    pub(crate) fn reserve(
         &mut self,
-        watch: super::chunks::Watch,
+        watch: Watch,
         kind: Kind,
         bytes: usize,
         pages: usize,
     ) -> Option<LargeObject> {
         let start = self.free[watch as usize].take(pages)?;
         let object = LargeObject { start, bytes, kind };
-        self.objects.insert(start, object);
+        self.reserved.push(object);
         self.bytes += pages;
         Some(object)
     }
 
+    /// The objects that room is reserved for.
+    pub(crate) fn reserved(&self) -> &[LargeObject] {
+        &self.reserved
+    }
+
+    /// The object that room was reserved for is there from now on.
+    pub(crate) fn add(&mut self, object: LargeObject) {
+        self.end_reservation(object);
+        self.objects.insert(object.start, object);
+    }
+
+    fn end_reservation(&mut self, object: LargeObject) {
+        let place = self.reserved.iter().position(|other| other.start == object.start);
+        self.reserved.swap_remove(place.expect("room was reserved for it"));
+    }
+
     /// Whether there is room for an object of so many bytes, which are whole pages.
-    pub(crate) fn has_room(&self, watch: super::chunks::Watch, pages: usize) -> bool {
+    pub(crate) fn has_room(&self, watch: Watch, pages: usize) -> bool {
         self.free[watch as usize].by_length.range((pages, 0)..).next().is_some()
     }
 
     /// Adds chunks to the room.
-    pub(crate) fn add_room(&mut self, watch: super::chunks::Watch, start: usize, bytes: usize) {
+    pub(crate) fn add_room(&mut self, watch: Watch, start: usize, bytes: usize) {
         self.free[watch as usize].insert(start, bytes);
     }
 
     /// Takes the whole chunks out of the room that begins at `start`, if there are any.
     pub(crate) fn spare_chunks(
         &mut self,
-        watch: super::chunks::Watch,
+        watch: Watch,
         start: usize,
     ) -> Option<std::ops::Range<usize>> {
         self.free[watch as usize].take_chunks(start)
@@ -140,21 +160,40 @@ impl LargeSpace {
     /// Frees an object; returns the addresses of chunks that are free now.
     pub(crate) fn free(
         &mut self,
-        watch: super::chunks::Watch,
+        watch: Watch,
         object: LargeObject,
         pages: usize,
     ) -> Option<std::ops::Range<usize>> {
         self.objects.remove(&object.start).expect("freed once");
+        self.add_free(watch, object.start, pages)
+    }
+
+    /// As [`free`](Self::free), for room that was reserved.
+    pub(crate) fn give_back(
+        &mut self,
+        watch: Watch,
+        object: LargeObject,
+        pages: usize,
+    ) -> Option<std::ops::Range<usize>> {
+        self.end_reservation(object);
+        self.add_free(watch, object.start, pages)
+    }
+
+    fn add_free(
+        &mut self,
+        watch: Watch,
+        start: usize,
+        pages: usize,
+    ) -> Option<std::ops::Range<usize>> {
         self.bytes -= pages;
         let free = &mut self.free[watch as usize];
-        free.insert(object.start, pages);
-        free.take_chunks(object.start)
+        free.insert(start, pages);
+        free.take_chunks(start)
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::chunks::Watch;
     use super::*;
 
     const PAGE: usize = 4096;
@@ -168,7 +207,11 @@ mod tests {
     }
 
     fn allocate(space: &mut LargeSpace, pages: usize) -> Option<LargeObject> {
-        space.allocate(Watch::Watched, Kind::Precise, pages * PAGE - 16, pages * PAGE)
+        let bytes = pages * PAGE;
+        let object = space.reserve(Watch::Watched, Kind::Precise, bytes - 16, bytes)?;
+        assert!(space.find(object.start).is_none(), "it is there before it is cleared");
+        space.add(object);
+        Some(object)
     }
 
     #[test]

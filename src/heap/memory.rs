@@ -9,12 +9,13 @@ use crate::os::{OsError, PageRange};
 use crate::sync::MutexGuard;
 use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::chunks::{Chunks, NoChunk, Untouched};
+use super::chunks::{Chunks, NoChunk};
 use super::fair_mutex::FairMutex;
 use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};
 use super::large::LargeObject;
 use super::metadata::{Content, Metadata};
 use super::pool::{Grant, Pool, Room, Taken};
+use super::unready::Unready;
 
 /// What a heap's memory is made with.
 #[derive(Debug, Clone, Copy)]
@@ -136,52 +137,47 @@ impl Memory {
         used.saturating_add(bytes) <= self.capacity / 4 * 3
     }
 
-    /// A block for small objects. `touch` is called with what the heap grows by, to
-    /// [touch](Self::touch) it.
+    /// A block for small objects. `prepare` is called with what the heap grows by, and is to
+    /// [prepare](Self::prepare) it.
     pub(crate) fn take_block(
         &self,
         kind: Kind,
         granules: usize,
         room: Room,
-        touch: impl FnOnce(Untouched),
+        prepare: impl FnOnce(&Unready),
     ) -> Result<Grant, NoChunk> {
         let taken =
             self.pool().take_touched(kind, granules, room, &self.metadata, self.tracker())?;
         match taken {
             Taken::Block(grant) => return Ok(grant),
-            Taken::Untouched(untouched) => touch(untouched),
+            Taken::Untouched(untouched) => prepare(&Unready::Untouched(untouched)),
         }
         // Once only: should another thread have taken it meanwhile, this one touches what it gets.
         self.pool().take(kind, granules, room, &self.metadata, self.tracker())
     }
 
-    /// Touches chunks for the first time, without the pool's lock. Whoever was to take them may.
-    pub(crate) fn touch(&self, untouched: &Untouched) {
-        untouched.touch();
-        self.pool().chunks.touched(untouched);
-    }
-
-    /// A large object, zeroed. `touch` as in [`take_block`](Self::take_block).
+    /// A large object, zeroed. `prepare` as in [`take_block`](Self::take_block), and also for its room.
     pub(crate) fn take_large(
         &self,
         kind: Kind,
         bytes: usize,
         room: Room,
-        touch: impl FnOnce(Untouched),
+        mut prepare: impl FnMut(&Unready),
     ) -> Result<LargeObject, NoChunk> {
         let (metadata, tracker) = (&self.metadata, self.tracker());
         let mut pool = self.pool();
         if let Some(untouched) = pool.untouched_for_large(kind, bytes, room, metadata, tracker) {
             drop(pool);
-            touch(untouched);
+            prepare(&Unready::Untouched(untouched));
             pool = self.pool();
         }
-        let (object, zero) = pool.take_large(kind, bytes, room, metadata, tracker)?;
-        drop(pool);
+        let (object, zero) = pool.reserve_large(kind, bytes, room, metadata, tracker)?;
         if !zero {
-            // SAFETY: the pages were free until now and the caller is the only one to know them.
-            unsafe { zero_bytes(object.start, bytes) };
+            drop(pool);
+            prepare(&Unready::Uncleared(object));
+            pool = self.pool();
         }
+        pool.hand_out_large(object, metadata);
         Ok(object)
     }
 

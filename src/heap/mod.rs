@@ -15,12 +15,14 @@ mod marks;
 mod memory;
 mod metadata;
 mod pool;
+mod unready;
 mod words;
 
 pub(crate) use bitmap::Bitmap;
-pub(crate) use chunks::{NoChunk, Untouched, populate};
+pub(crate) use chunks::{NoChunk, populate};
 pub(crate) use large::LargeObject;
 pub(crate) use marks::Marks;
 pub(crate) use memory::{Memory, MemoryError, MemoryOptions, chunks_within, is_large, zero_bytes};
 pub(crate) use metadata::{Age, Content, Metadata};
 pub(crate) use pool::{Grant, Pool, Reading, Room, Watched, Where, Which, collapse};
+pub(crate) use unready::Unready;

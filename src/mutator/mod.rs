@@ -32,7 +32,7 @@ use room::Effort;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
-use crate::heap::{Memory, Metadata, NoChunk, Room, Untouched, is_large};
+use crate::heap::{Memory, Metadata, NoChunk, Room, Unready, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{
     ThreadId, ThreadName, calling_thread, calling_thread_id, stack_end, with_registers_on_stack,
@@ -120,9 +120,9 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// Takes note that the heap has grown for this mutator, and may go on growing.
     fn grown(&self);
 
-    /// Touches memory that the heap is about to grow by. The calling mutator is parked: no stop waits for
-    /// the kernel.
-    fn touch(&self, memory: &Untouched);
+    /// Makes memory ready that the calling mutator is about to take. It is parked: no stop waits for the
+    /// kernel, or until a large object is cleared.
+    fn prepare(&self, memory: &Unready);
 
     /// Helps with the marking that is going on, for so long. The calling mutator is parked.
     fn assist(&self, time: Duration);
@@ -421,7 +421,7 @@ impl Mutator {
     ) -> Result<ObjectRef, NoChunk> {
         let room = self.charge(size, effort);
         let memory = Arc::clone(&self.memory);
-        let object = memory.take_large(kind, size, room, |untouched| self.touch(&untouched))?;
+        let object = memory.take_large(kind, size, room, |unready| self.prepare(unready))?;
         Ok(ObjectRef::at(object.start))
     }
 
@@ -448,8 +448,7 @@ impl Mutator {
             buffer.retire(&memory.metadata);
             let room = self.charge(BLOCK, effort);
             let granules = need.div_ceil(GRANULE);
-            let grant =
-                memory.take_block(kind, granules, room, |untouched| self.touch(&untouched))?;
+            let grant = memory.take_block(kind, granules, room, |unready| self.prepare(unready))?;
             if grant.grown {
                 self.collector.grown();
             }
@@ -459,9 +458,9 @@ impl Mutator {
         }
     }
 
-    fn touch(&mut self, memory: &Untouched) {
+    fn prepare(&mut self, memory: &Unready) {
         let collector = Arc::clone(&self.collector);
-        self.parked(|| collector.touch(memory));
+        self.parked(|| collector.prepare(memory));
     }
 
     fn out_of_memory(&self, bytes: usize, reason: String) -> OutOfMemory {

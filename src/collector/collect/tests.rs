@@ -1,4 +1,4 @@
-//! Collections while a mutator touches what the heap grows by.
+//! Collections while a mutator makes memory ready that it is about to take.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -6,30 +6,37 @@ use std::time::Duration;
 
 use super::*;
 use crate::collector::options::HeapOptions;
+use crate::heap::is_large;
 use crate::mutator::{Cause, CollectOnDemand, MoreRoom, OutOfMemory};
 use crate::{Heap, Kind, Mode, Mutator, ObjectRef, SlotVisitor, StackScan};
 
-/// Objects without slots.
+/// No precise objects.
 struct Leaves;
 
-// SAFETY: the tests allocate leaves only.
+// SAFETY: the tests allocate nothing that it is asked about.
 unsafe impl ObjectModel for Leaves {
     unsafe fn trace<V: SlotVisitor>(&self, _: ObjectRef, _: &mut V) {}
 }
 
-/// A collector that collects whenever a mutator is to touch memory, before it does.
+/// A collector that collects whenever a mutator is to make memory ready, before it does and after that.
 struct CollectsMeanwhile {
     shared: Arc<Shared<Leaves>>,
-    times: AtomicUsize,
+    touched: AtomicUsize,
+    cleared: AtomicUsize,
 }
 
 impl CollectOnDemand for CollectsMeanwhile {
-    fn touch(&self, memory: &Untouched) {
+    fn prepare(&self, memory: &Unready) {
         let running = self.shared.world.running_threads(|_| true);
-        assert!(running.is_empty(), "a stop would wait for who touches memory");
+        assert!(running.is_empty(), "a stop would wait for who makes memory ready");
         self.shared.collect(Cause::Request, self.shared.collections());
-        self.times.fetch_add(1, Relaxed);
-        self.shared.touch(memory);
+        match memory {
+            Unready::Untouched(_) => &self.touched,
+            Unready::Uncleared(_) => &self.cleared,
+        }
+        .fetch_add(1, Relaxed);
+        self.shared.prepare(memory);
+        self.shared.collect(Cause::Request, self.shared.collections());
     }
 
     fn collect(&self, cause: Cause, seen: u64) {
@@ -80,13 +87,15 @@ impl CollectOnDemand for CollectsMeanwhile {
 }
 
 /// Each object of `bytes` is where no other one is, and zero, although the heap was collected while its
-/// memory was being touched.
-fn a_stop_is_granted(mode: Mode, bytes: usize) {
+/// memory was being made ready.
+fn a_stop_is_granted(mode: Mode, kind: Kind, bytes: usize) {
     const TIMES: usize = 8;
+    const PAGE: usize = 4096;
     let options = HeapOptions { mode, limit: 256 << 20, verify: true, ..HeapOptions::default() };
     let heap = Heap::new(Leaves, options).unwrap();
     let shared = &heap.shared;
-    let collector = Arc::new(CollectsMeanwhile { shared: shared.clone(), times: 0.into() });
+    let [touched, cleared] = [0, 0].map(AtomicUsize::new);
+    let collector = Arc::new(CollectsMeanwhile { shared: shared.clone(), touched, cleared });
     let mut mutator = Mutator::attach(
         Arc::clone(&shared.world),
         Arc::clone(&shared.memory),
@@ -95,26 +104,33 @@ fn a_stop_is_granted(mode: Mode, bytes: usize) {
         StackScan::None,
     )
     .unwrap();
+    let often = |counter: &AtomicUsize| counter.load(Relaxed) >= TIMES;
+    // Room for large ones is cleared, where others have been.
+    let is_done = || often(&collector.touched) && (!is_large(bytes) || often(&collector.cleared));
     let mut kept = Vec::new();
-    while collector.times.load(Relaxed) < TIMES {
-        let object = mutator.allocate(Kind::Leaf, bytes).unwrap();
+    for number in (0..).take_while(|_| !is_done()) {
+        let object = mutator.allocate(kind, bytes).unwrap();
         // SAFETY: the object was allocated just now and has so many bytes.
         let contents = unsafe { std::slice::from_raw_parts_mut(object.as_ptr::<u8>(), bytes) };
-        assert!(contents.iter().all(|&byte| byte == 0));
+        assert!(contents.chunks(PAGE).all(|page| page == [0; PAGE]));
         contents.fill(1);
-        kept.push(mutator.root(object));
+        if number % 4 != 0 {
+            kept.push(mutator.root(object));
+        }
     }
     assert!(heap.stats().collections >= TIMES as u64);
 }
 
 #[test]
 fn a_stop_does_not_wait_for_who_touches_blocks() {
-    a_stop_is_granted(Mode::Stopped, 4096);
-    a_stop_is_granted(Mode::Concurrent, 4096);
+    a_stop_is_granted(Mode::Stopped, Kind::Leaf, 4096);
+    a_stop_is_granted(Mode::Concurrent, Kind::Leaf, 4096);
 }
 
 #[test]
-fn a_stop_does_not_wait_for_who_touches_a_large_object() {
-    a_stop_is_granted(Mode::Stopped, 3 << 20);
-    a_stop_is_granted(Mode::Concurrent, 3 << 20);
+fn a_stop_does_not_wait_for_who_touches_or_clears_a_large_object() {
+    for kind in [Kind::Leaf, Kind::Conservative] {
+        a_stop_is_granted(Mode::Stopped, kind, 3 << 20);
+        a_stop_is_granted(Mode::Concurrent, kind, 3 << 20);
+    }
 }

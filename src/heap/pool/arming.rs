@@ -112,7 +112,7 @@ pub(crate) fn runs(mask: u32) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// The blocks that a range has pages in.
-fn blocks_of(range: PageRange, metadata: &Metadata) -> std::ops::RangeInclusive<usize> {
+pub(super) fn blocks_of(range: PageRange, metadata: &Metadata) -> std::ops::RangeInclusive<usize> {
     metadata.geometry.block(range.start())..=metadata.geometry.block(range.end() - 1)
 }
 

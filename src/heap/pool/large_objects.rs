@@ -1,6 +1,6 @@
 //! Room for large objects: runs of pages, in chunks of their own.
 
-use super::arming::set_ages;
+use super::arming::{blocks_of, set_ages};
 use super::{Pool, Room, watch};
 use crate::dirty::Tracker;
 use crate::heap::chunks::{NoChunk, Untouched, Use, Watch};
@@ -29,8 +29,9 @@ impl Pool {
         self.begin_touching(pages.div_ceil(CHUNK), watch, room, tracker)
     }
 
-    /// Room for a large object. `zero` tells whether the memory is known to be zero.
-    pub(crate) fn take_large(
+    /// Room for a large object, which is nobody's before it is [handed out](Self::hand_out_large), and
+    /// whether it is known to be zero.
+    pub(crate) fn reserve_large(
         &mut self,
         kind: Kind,
         bytes: usize,
@@ -40,7 +41,7 @@ impl Pool {
     ) -> Result<(LargeObject, bool), NoChunk> {
         let (watch, pages) = (watch(kind), bytes.next_multiple_of(page_size()));
         self.sweep_large(metadata);
-        let object = match self.large.allocate(watch, kind, bytes, pages) {
+        let object = match self.large.reserve(watch, kind, bytes, pages) {
             Some(object) => object,
             None => {
                 let mut added = self.add_large_room(watch, pages, room, metadata, tracker);
@@ -49,7 +50,7 @@ impl Pool {
                     added = self.add_large_room(watch, pages, room, metadata, tracker);
                 }
                 added?;
-                let object = self.large.allocate(watch, kind, bytes, pages);
+                let object = self.large.reserve(watch, kind, bytes, pages);
                 let object = object.expect("the room was just added");
                 // Together with what was free before it, there may have been a chunk too many.
                 if let Some(spare) = self.large.spare_chunks(watch, object.start + pages) {
@@ -58,14 +59,42 @@ impl Pool {
                 object
             }
         };
-        let last = metadata.geometry.block(object.start + pages - 1);
-        let zero = self.hand_out(metadata.geometry.block(object.start), last);
-        let range = PageRange::covering(object.start, pages).expect("it has pages");
-        self.disarm_large(range, metadata, tracker)?;
+        if let Err(error) = self.disarm_large(pages_of(&object), metadata, tracker) {
+            self.give_back_large(object, metadata);
+            return Err(error);
+        }
+        Ok((object, self.is_zero(&object, metadata)))
+    }
+
+    /// The room that was reserved for `object`, and has been cleared, is its own from now on.
+    pub(crate) fn hand_out_large(&mut self, object: LargeObject, metadata: &Metadata) {
+        // Of a collection that has marked meanwhile, and does not know of this object.
+        self.sweep_large(metadata);
+        let range = pages_of(&object);
+        for block in blocks_of(range, metadata) {
+            let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
+            let bit = 1 << (block % BLOCKS_PER_CHUNK);
+            chunk.zero &= !bit;
+            chunk.owned |= bit;
+        }
         set_ages(range, Age::Owned, metadata);
         self.young_large.push(range);
+        self.large.add(object);
         metadata.starts.set_shared(metadata.geometry.granule(object.start));
-        Ok((object, zero))
+    }
+
+    /// In a forked child: those who were clearing their room are not here.
+    pub(crate) fn release_reserved(&mut self, metadata: &Metadata) {
+        for object in self.large.reserved().to_vec() {
+            self.give_back_large(object, metadata);
+        }
+    }
+
+    fn give_back_large(&mut self, object: LargeObject, metadata: &Metadata) {
+        let pages = pages_of(&object).bytes();
+        if let Some(free) = self.large.give_back(watch(object.kind), object, pages) {
+            self.release_large(free, metadata);
+        }
     }
 
     fn add_large_room(
@@ -86,17 +115,14 @@ impl Pool {
         Ok(())
     }
 
-    /// Hands the blocks from `first` to `last` out. Whether they are known to be zero; they are not
-    /// afterwards.
-    fn hand_out(&mut self, first: usize, last: usize) -> bool {
-        let mut zero = true;
-        for block in first..=last {
-            let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
-            let bit = 1 << (block % BLOCKS_PER_CHUNK);
-            zero &= chunk.zero & bit != 0;
-            chunk.zero &= !bit;
-            chunk.owned |= bit;
-        }
-        zero
+    fn is_zero(&self, object: &LargeObject, metadata: &Metadata) -> bool {
+        let is_zero = |block: usize| {
+            self.chunks.get(block / BLOCKS_PER_CHUNK).zero >> (block % BLOCKS_PER_CHUNK) & 1 == 1
+        };
+        blocks_of(pages_of(object), metadata).all(is_zero)
     }
+}
+
+fn pages_of(object: &LargeObject) -> PageRange {
+    PageRange::covering(object.start, object.bytes).expect("it has bytes")
 }

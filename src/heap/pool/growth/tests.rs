@@ -70,8 +70,9 @@ impl Heap {
         let (kind, room, metadata) = (Kind::Precise, Room::Limit, &self.metadata);
         let untouched = self.pool.untouched_for_large(kind, bytes, room, metadata, &self.tracker);
         untouched.iter().for_each(|untouched| self.pool.chunks.touched(untouched));
-        let object = self.pool.take_large(kind, bytes, room, metadata, &self.tracker);
+        let object = self.pool.reserve_large(kind, bytes, room, metadata, &self.tracker);
         let object = object.expect("there is room").0;
+        self.pool.hand_out_large(object, metadata);
         let range = PageRange::covering(object.start, bytes).unwrap();
         (untouched.map(|untouched| untouched.range()), range)
     }
@@ -162,7 +163,7 @@ fn what_is_ahead_counts_towards_the_limit_and_is_given_up_for_others() {
     heap.populate_ahead();
     let bytes = (CHUNKS - 16) * CHUNK;
     let (limit, metadata) = (Room::Limit, &heap.metadata);
-    let large = heap.pool.take_large(Kind::Precise, bytes, limit, metadata, &heap.tracker);
+    let large = heap.pool.reserve_large(Kind::Precise, bytes, limit, metadata, &heap.tracker);
     assert!(large.is_ok(), "all of the rest can be had");
     assert_eq!((heap.ahead(), heap.pool.chunks.committed()), (0, CHUNKS));
     let full = heap.pool.take(Kind::Leaf, 1, limit, metadata, &heap.tracker);
@@ -268,6 +269,21 @@ fn what_was_being_touched_at_a_fork_is_idle_in_the_child() {
     assert!(!heap.pool.chunks.has_idle());
     heap.pool.chunks.release_touched();
     assert!(heap.pool.chunks.has_idle());
+}
+
+#[test]
+fn room_that_was_being_cleared_at_a_fork_is_free_in_the_child() {
+    let mut heap = Heap::with(true);
+    let (before, bytes) = (heap.pool.live_bytes(), 5 * CHUNK / 2);
+    let reserve = |heap: &mut Heap| {
+        let (kind, room, metadata) = (Kind::Precise, Room::Limit, &heap.metadata);
+        heap.pool.reserve_large(kind, bytes, room, metadata, &heap.tracker).unwrap().0.start
+    };
+    let first = reserve(&mut heap);
+    assert_ne!(reserve(&mut heap), first);
+    heap.pool.release_reserved(&heap.metadata);
+    assert_eq!(heap.pool.live_bytes(), before);
+    assert_eq!(reserve(&mut heap), first);
 }
 
 #[test]
