@@ -189,6 +189,7 @@ impl<W: Writer> Cache<W> {
         self.buckets = Array::new(mutator, 2 * self.buckets.length())?;
         let mut next = self.newest;
         while let Some(object) = next {
+            mutator.safepoint();
             self.chain(object);
             // SAFETY: entries in the list are reachable.
             next = unsafe { (*entry(object)).older };
@@ -197,8 +198,9 @@ impl<W: Writer> Cache<W> {
     }
 
     /// The sum of the keys from the newest to the oldest, each times its place from 1 on.
-    fn sum(&self) -> u64 {
+    fn sum(&self, mutator: &mut Mutator) -> u64 {
         let next = |&object: &ObjectRef| {
+            mutator.safepoint();
             // SAFETY: entries in the list are reachable.
             unsafe { (*entry(object)).older }
         };
@@ -235,7 +237,7 @@ impl Workload for Lru {
             threads: 1,
             run: start.elapsed(),
             operations: Some(operations),
-            sum: sum.wrapping_add(cache.sum()),
+            sum: sum.wrapping_add(cache.sum(&mut mutator)),
             ..Outcome::default()
         })
     }

@@ -83,7 +83,11 @@ impl Workload for Splay {
             operations.lap();
         }
         let run = start.elapsed();
-        let sum = sum(program.tree.nodes().map(|(key, payload)| (key, levels::sum(payload))));
+        let Program { mutator, tree, .. } = &mut program;
+        let sum = sum(tree.nodes().map(|(key, payload)| {
+            mutator.safepoint();
+            (key, levels::sum(payload))
+        }));
         let (setup, operations) = (Some(setup), Some(operations));
         Ok(Outcome { threads: 1, setup, run, operations, sum, ..Outcome::default() })
     }

@@ -139,8 +139,9 @@ impl<W: Writer> Queue<W> {
         unsafe { word(oldest, 1).read() + word(oldest, length - 1).read() }
     }
 
-    fn sum(&self) -> u64 {
-        let sum = |string| {
+    fn sum(&self, mutator: &mut Mutator) -> u64 {
+        let mut sum = |string| {
+            mutator.safepoint();
             // SAFETY: strings of the queue are reachable, and have so many words.
             (1..length(string)).map(|index| unsafe { word(string, index).read() }).sum::<u64>()
         };
@@ -176,7 +177,7 @@ impl Workload for Strings {
             operations.lap();
         }
         let run = start.elapsed();
-        sum = sum.wrapping_add(queue.sum());
+        sum = sum.wrapping_add(queue.sum(&mut mutator));
         let operations = Some(operations);
         Ok(Outcome { threads: 1, run, operations, sum, ..Outcome::default() })
     }
