@@ -18,6 +18,12 @@ pub(crate) use loom::sync::{
     Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
 };
 
+#[cfg(not(loom))]
+pub(crate) use std::hint::spin_loop;
+
+#[cfg(loom)]
+pub(crate) use loom::hint::spin_loop;
+
 use atomic::AtomicU64;
 
 #[cfg(all(test, loom))]

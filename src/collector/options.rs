@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::referee::BarrierCheck;
 use crate::dirty::TrackerOptions;
-use crate::os::limits::available_memory;
+use crate::os::limits::{available_memory, processors};
 
 /// The environment variable with the heap limit: bytes, or with a suffix `k`, `m`, `g`.
 pub const MAX_HEAP_VARIABLE: &str = "STRANDLINE_MAX_HEAP";
@@ -117,7 +117,7 @@ pub struct HeapOptions {
 
 impl Default for HeapOptions {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = processors();
         Self {
             limit: (available_memory() / 2).max(SMALLEST_LIMIT),
             soft_limit: None,

@@ -15,18 +15,27 @@
 //! safepoint or is in a blocking region. It may leave that state only while no stop is requested.
 //! Because request and state are bits of one word, a thread cannot leave a blocking region and a
 //! collector believe it parked at the same time; no fence is needed for that.
+//!
+//! Who is to run again and finds the world stopped waits without sleeping at first (a third bit, LINGERS)
+//! where there is a processor for that: most stops are shorter than being woken takes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::os::limits::processors;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, spin_loop};
 
 const STOP: usize = 1;
 const PARKED: usize = 2;
+/// Of a thread that is parked: it waits for the end of the stop without sleeping.
+const LINGERS: usize = 4;
 
 /// How long a collector waits for safepoints without sleeping: most threads need less.
 const SPIN: Duration = Duration::from_micros(40);
+
+/// How long a mutator waits for the end of a stop without sleeping: most stops are over by then.
+const LINGER: Duration = Duration::from_micros(100);
 
 /// A thread's part of the protocol, with `T`: what else the collector has to know of the thread.
 #[derive(Debug)]
@@ -51,6 +60,32 @@ impl<T> Thread<T> {
     fn is_parked(&self) -> bool {
         self.word.load(Ordering::Acquire) & PARKED != 0
     }
+
+    fn lingers(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & LINGERS != 0
+    }
+
+    fn exchange(&self, before: usize, after: usize) -> bool {
+        self.word.compare_exchange(before, after, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Waits for a short time without sleeping for the end of the stop. Whether the thread runs.
+    fn linger(&self) -> bool {
+        if !self.exchange(PARKED | STOP, PARKED | STOP | LINGERS) {
+            return false;
+        }
+        let start = Instant::now();
+        loop {
+            if self.exchange(PARKED | LINGERS, 0) {
+                return true;
+            }
+            if cfg!(loom) || start.elapsed() > LINGER {
+                self.word.fetch_and(!LINGERS, Ordering::AcqRel);
+                return false;
+            }
+            spin_loop();
+        }
+    }
 }
 
 /// Waits for a short time without sleeping until all of `threads` are parked: who sleeps may run late
@@ -63,7 +98,7 @@ fn spin_until_parked<T>(threads: &[Arc<Thread<T>>]) -> Option<(String, Instant)>
         if start.elapsed() > SPIN {
             return None;
         }
-        std::hint::spin_loop();
+        spin_loop();
     }
     slowest.map(|thread| (thread.name.clone(), Instant::now()))
 }
@@ -79,6 +114,10 @@ pub(crate) struct World<T> {
     /// all been woken at once, the scheduler would have put them on the processors that were idle before
     /// the first one ran: two on one, and nobody on the collector's, until the next tick.
     resumed: Condvar,
+    /// Whether there is a processor for each thread and one for a collector, as a hint: a thread that
+    /// waits without sleeping keeps nobody from running.
+    has_processors: AtomicBool,
+    processors: usize,
 }
 
 #[derive(Debug)]
@@ -118,7 +157,18 @@ impl<T> World<T> {
             waiting: 0,
             back: None,
         };
-        Self { state: Mutex::new(state), parked: Condvar::new(), resumed: Condvar::new() }
+        Self {
+            state: Mutex::new(state),
+            parked: Condvar::new(),
+            resumed: Condvar::new(),
+            has_processors: AtomicBool::new(false),
+            processors: if cfg!(loom) { usize::MAX } else { processors() },
+        }
+    }
+
+    /// There are more threads, or fewer.
+    fn compare_with_processors(&self, state: &State<T>) {
+        self.has_processors.store(state.threads.len() < self.processors, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -149,6 +199,7 @@ impl<T> World<T> {
         let mut state = self.running();
         state.threads.push(Arc::clone(&thread));
         state.attachments += 1;
+        self.compare_with_processors(&state);
         drop(state);
         thread
     }
@@ -158,6 +209,7 @@ impl<T> World<T> {
         self.park(thread);
         let mut state = self.running();
         state.threads.retain(|other| !Arc::ptr_eq(other, thread));
+        self.compare_with_processors(&state);
     }
 
     /// The names of the attached threads.
@@ -187,8 +239,10 @@ impl<T> World<T> {
 
     /// Makes the calling thread run again, after the end of a stop if there is one.
     pub(crate) fn unpark(&self, thread: &Thread<T>) {
-        let running =
-            || thread.word.compare_exchange(PARKED, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let running = || thread.exchange(PARKED, 0);
+        if running() || self.has_processors.load(Ordering::Relaxed) && thread.linger() {
+            return;
+        }
         while !running() {
             let mut state = self.lock();
             state.waiting += 1;
@@ -228,7 +282,7 @@ impl<T> World<T> {
         let first = state.first.take().or(at).unwrap_or(start);
         let (threads, attachments) = (state.threads.clone(), state.attachments);
         let time_to_safepoint = TimeToSafepoint { time, slowest };
-        Stopped { world: self, threads, attachments, time_to_safepoint, first }
+        Stopped { world: self, threads, attachments, time_to_safepoint, first, ended: false }
     }
 }
 
@@ -274,24 +328,23 @@ pub(crate) struct Stopped<'a, T> {
     pub(crate) time_to_safepoint: TimeToSafepoint,
     /// When the first of those that were running was: from then on somebody waits.
     pub(crate) first: Instant,
+    ended: bool,
 }
 
 impl<T> Stopped<'_, T> {
     /// Lets the threads go on, and waits until all that waited for this do. Returns when the last one
     /// did; that is now if none waited, or if the world is stopped again.
-    pub(crate) fn resume(self) -> Instant {
-        let world = self.world;
-        drop(self);
-        let mut state = world.lock();
+    pub(crate) fn resume(mut self) -> Instant {
+        self.end();
+        let lingered = self.await_lingering();
+        let mut state = self.world.lock();
         while state.waiting > 0 && !state.stopped {
-            state = world.parked.wait(state).expect("no panic under the world's lock");
+            state = self.world.parked.wait(state).expect("no panic under the world's lock");
         }
-        state.back.take().unwrap_or_else(Instant::now)
+        state.back.take().max(lingered).unwrap_or_else(Instant::now)
     }
-}
 
-impl<T> Drop for Stopped<'_, T> {
-    fn drop(&mut self) {
+    fn end(&mut self) {
         let mut state = self.world.lock();
         state.stopped = false;
         state.back = None;
@@ -299,6 +352,29 @@ impl<T> Drop for Stopped<'_, T> {
             thread.word.fetch_and(!STOP, Ordering::AcqRel);
         }
         self.world.resumed.notify_one();
+        self.ended = true;
+    }
+
+    /// Waits until those threads run that did not sleep, if there are any, and returns when they did.
+    /// They tell nobody. Most do at once; one that has lost its processor does when it has one again.
+    fn await_lingering(&self) -> Option<Instant> {
+        let (start, mut back) = (Instant::now(), None);
+        while self.threads.iter().any(|thread| thread.lingers()) {
+            if cfg!(not(loom)) && start.elapsed() > SPIN {
+                std::thread::sleep(SPIN);
+            }
+            spin_loop();
+            back = Some(Instant::now());
+        }
+        back
+    }
+}
+
+impl<T> Drop for Stopped<'_, T> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end();
+        }
     }
 }
 

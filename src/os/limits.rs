@@ -7,6 +7,12 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::page::page_size;
 
+/// How many threads of this process can run at the same time: its processors, or fewer where its control
+/// group has a share of them only. At least one.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Bytes of memory that the machine has, or the process's control group allows, whichever is less.
 ///
 /// Control groups of version 2 and of version 1; every level up to the root counts.

@@ -93,6 +93,21 @@ fn loom_control_leaving_a_blocking_region_without_looking_is_refuted() {
 }
 
 #[test]
+fn loom_control_who_lingers_runs_without_looking() {
+    refute(UNORDERED, None, || {
+        against_stops(1, |world, thread| {
+            world.park(thread);
+            if thread.exchange(PARKED | STOP, PARKED | STOP | LINGERS) {
+                thread.word.fetch_and(!(PARKED | LINGERS), Ordering::AcqRel);
+                touch(thread);
+            } else {
+                world.unpark(thread);
+            }
+        });
+    });
+}
+
+#[test]
 fn loom_control_a_thread_parks_by_a_relaxed_store() {
     refute(UNORDERED, None, || {
         against_stops(1, |_, thread| {
