@@ -193,11 +193,15 @@ impl<M: ObjectModel> Shared<M> {
         let mut laps = Laps::start(purpose);
         let world = self.world.stop();
         laps.stopped(&world.time_to_safepoint);
+        let (metadata, mut unused) = (&self.memory.metadata, Vec::new());
         for thread in &world.threads {
             // SAFETY: the thread is parked until the world is resumed.
-            unsafe { thread.local.retire(&self.memory.metadata) };
+            unsafe { thread.local.retire(metadata, &mut unused) };
         }
-        self.memory.pool().retire(&self.memory.metadata);
+        let mut pool = self.memory.pool();
+        pool.take_back(unused, metadata);
+        pool.retire(metadata);
+        drop(pool);
         Stop { world, laps }
     }
 

@@ -71,6 +71,7 @@ impl Requests {
     /// - request for the young: any cycle that begins after this.
     pub(super) fn ask(&self, cause: Cause) -> Wish {
         let mut state = self.lock();
+        let wanted = state.wanted;
         let wish = match cause {
             Cause::Allocation => {
                 if !state.is_running() {
@@ -88,7 +89,10 @@ impl Requests {
                 state.begun + 1
             }
         };
-        self.changed.notify_all();
+        // Until the driver runs everybody who takes a block asks for the same.
+        if state.wanted != wanted {
+            self.changed.notify_all();
+        }
         Wish(wish)
     }
 

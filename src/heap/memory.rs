@@ -137,23 +137,36 @@ impl Memory {
         used.saturating_add(bytes) <= self.capacity / 4 * 3
     }
 
-    /// A block for small objects. `prepare` is called with what the heap grows by, and is to
+    /// A block for small objects; and what there is to spare, for the next ones. `prepare` is called with what the heap grows by, and is to
     /// [prepare](Self::prepare) it.
     pub(crate) fn take_block(
         &self,
         kind: Kind,
         granules: usize,
         room: Room,
+        spares: &mut Vec<Grant>,
         prepare: impl FnOnce(&Unready),
     ) -> Result<Grant, NoChunk> {
-        let taken =
-            self.pool().take_touched(kind, granules, room, &self.metadata, self.tracker())?;
-        match taken {
-            Taken::Block(grant) => return Ok(grant),
-            Taken::Untouched(untouched) => prepare(&Unready::Untouched(untouched)),
+        let (metadata, tracker) = (&self.metadata, self.tracker());
+        let mut pool = self.pool();
+        let grant = match pool.take_touched(kind, granules, room, metadata, tracker)? {
+            Taken::Block(grant) => grant,
+            Taken::Untouched(untouched) => {
+                drop(pool);
+                prepare(&Unready::Untouched(untouched));
+                pool = self.pool();
+                // Once only: should another thread have taken it meanwhile, this one touches what it gets.
+                pool.take(kind, granules, room, metadata, tracker)?
+            }
+        };
+        pool.take_spares(&grant, kind, metadata, spares);
+        drop(pool);
+        if let Some(protected) = grant.protected {
+            // No stop comes before that is done, so nobody protects it meanwhile. Where the kernel refuses,
+            // the block is nobody's until it is swept.
+            tracker.unprotect(protected)?;
         }
-        // Once only: should another thread have taken it meanwhile, this one touches what it gets.
-        self.pool().take(kind, granules, room, &self.metadata, self.tracker())
+        Ok(grant)
     }
 
     /// A large object, zeroed. `prepare` as in [`take_block`](Self::take_block), and also for its room.

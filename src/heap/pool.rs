@@ -6,7 +6,8 @@
 //!
 //! Beside this file: [`sweeping`], [`large_objects`], and [`arming`], which knows where protected pages
 //! may be, [`heat`], which knows where they are not worth while, [`restoring`], which puts huge pages
-//! together, and [`growth`], which knows how much is wanted before it is needed.
+//! together, [`growth`], which knows how much is wanted before it is needed, and [`spares`], which hands out
+//! more than one at a time.
 //!
 //! ```text
 //!               take                    retire                collection
@@ -24,6 +25,7 @@ mod heat;
 mod large_objects;
 mod purging;
 mod restoring;
+mod spares;
 mod sweeping;
 
 use std::collections::BTreeSet;
@@ -57,6 +59,9 @@ pub(crate) struct Grant {
     pub(crate) smallest_hole: usize,
     /// Whether the heap has grown for it.
     pub(crate) grown: bool,
+    /// What may be protected, of the block and the free ones around it: to be unprotected in one call, which
+    /// is cheaper than faults. Not under the pool's lock, which others wait for meanwhile.
+    pub(crate) protected: Option<PageRange>,
 }
 
 impl Grant {
@@ -67,6 +72,7 @@ impl Grant {
             zero: false,
             smallest_hole: SMALL_HOLE.min(1 << class),
             grown: false,
+            protected: None,
         }
     }
 }
@@ -200,7 +206,7 @@ impl Pool {
             self.sweep_all(metadata);
             grant = self.find(kind, granules, room, metadata, tracker);
         }
-        self.hand_out_block(grant?, metadata, tracker)
+        Ok(self.hand_out_block(grant?, metadata))
     }
 
     /// As [`take`](Self::take), or the memory that the heap is about to grow by, which is to be touched
@@ -214,7 +220,7 @@ impl Pool {
         tracker: &Tracker,
     ) -> Result<Taken, NoChunk> {
         if let Some(grant) = self.find_free(kind, room, metadata, tracker)? {
-            return self.hand_out_block(grant, metadata, tracker).map(Taken::Block);
+            return Ok(Taken::Block(self.hand_out_block(grant, metadata)));
         }
         if let Some(untouched) = self.begin_touching(1, watch(kind), room, tracker) {
             return Ok(Taken::Untouched(untouched));
@@ -222,18 +228,13 @@ impl Pool {
         self.take(kind, granules, room, metadata, tracker).map(Taken::Block)
     }
 
-    fn hand_out_block(
-        &mut self,
-        grant: Grant,
-        metadata: &Metadata,
-        tracker: &Tracker,
-    ) -> Result<Grant, NoChunk> {
-        self.disarm(grant.block, metadata, tracker)?;
+    fn hand_out_block(&mut self, mut grant: Grant, metadata: &Metadata) -> Grant {
+        grant.protected = self.disarm(grant.block, metadata);
         metadata.set_age(grant.block, Age::Owned);
         self.chunks.get_mut(grant.block / BLOCKS_PER_CHUNK).owned |=
             1 << (grant.block % BLOCKS_PER_CHUNK);
         self.young.push(grant.block);
-        Ok(grant)
+        grant
     }
 
     fn find(
@@ -348,7 +349,8 @@ impl Pool {
         let bit = 1 << (block % BLOCKS_PER_CHUNK);
         let zero = chunk.zero & bit != 0;
         chunk.zero &= !bit;
-        Grant { block, occupied: None, zero, smallest_hole: SMALL_HOLE, grown: false }
+        let smallest_hole = SMALL_HOLE;
+        Grant { block, occupied: None, zero, smallest_hole, grown: false, protected: None }
     }
 
     /// A block of the kind that has a hole of `granules`, of those that are swept one with the largest

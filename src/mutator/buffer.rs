@@ -79,6 +79,8 @@ pub(crate) struct Buffer {
     /// The end of the current hole.
     hole_end: usize,
     block: Option<OwnedBlock>,
+    /// Blocks to go on with, the next one last.
+    pub(super) spares: Vec<Grant>,
 }
 
 struct OwnedBlock {
@@ -103,7 +105,8 @@ impl Buffer {
     }
 
     pub(super) fn new(metadata: &Metadata) -> Self {
-        Self { fast: AllocationBuffer::new(metadata), hole_end: 0, block: None }
+        let fast = AllocationBuffer::new(metadata);
+        Self { fast, hole_end: 0, block: None, spares: Vec::new() }
     }
 
     /// Gives up the block: all objects in it are initialised, as far as the collector cares. What

@@ -32,7 +32,7 @@ use room::Effort;
 use world::Thread;
 
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
-use crate::heap::{Memory, Metadata, NoChunk, Room, Unready, is_large};
+use crate::heap::{Grant, Memory, Metadata, NoChunk, Room, Unready, is_large};
 use crate::object::{Kind, ObjectRef};
 use crate::os::thread::{
     ThreadId, ThreadName, calling_thread, calling_thread_id, stack_end, with_registers_on_stack,
@@ -87,15 +87,17 @@ impl Local {
         ThreadId::from_number(self.id.load(Ordering::Relaxed))
     }
 
-    /// Gives up all allocation buffers.
+    /// Gives up all allocation buffers. Adds the blocks that were to spare to `unused`.
     ///
     /// # Safety
     /// The thread is parked, or is the calling one.
-    pub(crate) unsafe fn retire(&self, metadata: &Metadata) {
+    pub(crate) unsafe fn retire(&self, metadata: &Metadata, unused: &mut Vec<Grant>) {
         // SAFETY: the caller keeps the thread from using the buffers.
         let buffers = unsafe { &mut *self.buffers.get() };
-        let all = buffers.small.iter_mut().chain(&mut buffers.medium);
-        all.for_each(|buffer| buffer.retire(metadata));
+        for buffer in buffers.small.iter_mut().chain(&mut buffers.medium) {
+            buffer.retire(metadata);
+            unused.append(&mut buffer.spares);
+        }
     }
 
     /// The stack of a parked thread, if it is to be scanned.
@@ -436,10 +438,8 @@ impl Mutator {
         let need = size + alignment - GRANULE;
         let memory = Arc::clone(&self.memory);
         loop {
-            let buffers = self.buffers();
-            let small = &mut buffers.small[kind as usize];
-            let use_small = size <= MEDIUM || small.hole_has(need);
-            let buffer = if use_small { small } else { &mut buffers.medium[kind as usize] };
+            let use_small = size <= MEDIUM || self.buffer(kind, true).hole_has(need);
+            let buffer = self.buffer(kind, use_small);
             if buffer.extend(need, exactly) {
                 buffer.fast.cursor = buffer.fast.cursor.next_multiple_of(alignment);
                 let start = buffer.fast.bump(size).expect("room was made for it");
@@ -447,15 +447,38 @@ impl Mutator {
             }
             buffer.retire(&memory.metadata);
             let room = self.charge(BLOCK, effort);
-            let granules = need.div_ceil(GRANULE);
-            let grant = memory.take_block(kind, granules, room, |unready| self.prepare(unready))?;
-            if grant.grown {
-                self.collector.grown();
-            }
-            let buffers = self.buffers();
-            let buffer = if use_small { &mut buffers.small } else { &mut buffers.medium };
-            buffer[kind as usize].adopt(grant, &memory.metadata);
+            let grant = match self.buffer(kind, use_small).spares.pop() {
+                Some(spare) => spare,
+                None => self.take_block(kind, use_small, need, room)?,
+            };
+            self.buffer(kind, use_small).adopt(grant, &memory.metadata);
         }
+    }
+
+    fn buffer(&mut self, kind: Kind, small: bool) -> &mut Buffer {
+        let buffers = self.buffers();
+        let buffers = if small { &mut buffers.small } else { &mut buffers.medium };
+        &mut buffers[kind as usize]
+    }
+
+    /// A block from the pool with a hole of `need` bytes. What there is to spare is its buffer's.
+    fn take_block(
+        &mut self,
+        kind: Kind,
+        small: bool,
+        need: usize,
+        room: Room,
+    ) -> Result<Grant, NoChunk> {
+        let (memory, granules) = (Arc::clone(&self.memory), need.div_ceil(GRANULE));
+        let mut spares = Vec::new();
+        let prepare = |unready: &Unready| self.prepare(unready);
+        let grant = memory.take_block(kind, granules, room, &mut spares, prepare);
+        self.buffer(kind, small).spares = spares;
+        let grant = grant?;
+        if grant.grown {
+            self.collector.grown();
+        }
+        Ok(grant)
     }
 
     fn prepare(&mut self, memory: &Unready) {
@@ -482,8 +505,10 @@ impl Drop for Unpark<'_> {
 
 impl Drop for Mutator {
     fn drop(&mut self) {
+        let (metadata, mut unused) = (&self.memory.metadata, Vec::new());
         // SAFETY: the mutator's own thread.
-        unsafe { self.thread.local.retire(&self.memory.metadata) };
+        unsafe { self.thread.local.retire(metadata, &mut unused) };
+        self.memory.pool().take_back(unused, metadata);
         self.world.detach(&self.thread);
     }
 }

@@ -114,7 +114,7 @@ pub(crate) struct World<T> {
     /// all been woken at once, the scheduler would have put them on the processors that were idle before
     /// the first one ran: two on one, and nobody on the collector's, until the next tick.
     resumed: Condvar,
-    /// Whether there is a processor for each thread and one for a collector, as a hint: a thread that
+    /// Whether there is a processor for each thread, as a hint: a thread that
     /// waits without sleeping keeps nobody from running.
     has_processors: AtomicBool,
     processors: usize,
@@ -168,7 +168,7 @@ impl<T> World<T> {
 
     /// There are more threads, or fewer.
     fn compare_with_processors(&self, state: &State<T>) {
-        self.has_processors.store(state.threads.len() < self.processors, Ordering::Relaxed);
+        self.has_processors.store(state.threads.len() <= self.processors, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

@@ -132,28 +132,21 @@ fn ones(count: usize) -> u32 {
 }
 
 impl Pool {
-    /// Before a block is handed out: makes its pages writable in one call, and with them those of
-    /// the free blocks around it, which will be next.
-    pub(super) fn disarm(
-        &mut self,
-        block: usize,
-        metadata: &Metadata,
-        tracker: &Tracker,
-    ) -> Result<(), NoChunk> {
+    /// Before a block is handed out: what is to be unprotected for it, and with it the free blocks around
+    /// it, which will be next. Whoever takes one of them before that has been done takes faults.
+    pub(super) fn disarm(&mut self, block: usize, metadata: &Metadata) -> Option<PageRange> {
         let (number, index) = (block / BLOCKS_PER_CHUNK, block % BLOCKS_PER_CHUNK);
         let chunk = self.chunks.get_mut(number);
         if chunk.armed >> index & 1 == 0 {
-            return Ok(());
+            return None;
         }
         let candidates = chunk.armed & (chunk.free | 1 << index);
         let below = (candidates << (u32::BITS as usize - 1 - index)).leading_ones() as usize;
         let above = (candidates >> index).trailing_ones() as usize;
         let (first, count) = (index + 1 - below, below + above - 1);
         let start = metadata.geometry.block_address(number * BLOCKS_PER_CHUNK + first);
-        let range = PageRange::new(start, start + count * BLOCK).expect("blocks are whole pages");
-        tracker.unprotect(range)?;
         chunk.armed &= !(ones(count) << first);
-        Ok(())
+        Some(PageRange::new(start, start + count * BLOCK).expect("blocks are whole pages"))
     }
 
     /// The addresses of watched memory that has been in use, as maximal ranges, and what of it

@@ -142,7 +142,7 @@ impl Pool {
         }
     }
 
-    fn release_block(&mut self, block: usize, watch: Watch, metadata: &Metadata) {
+    pub(super) fn release_block(&mut self, block: usize, watch: Watch, metadata: &Metadata) {
         metadata.set_content(block, Content::Unused);
         metadata.current_marks().leave(block);
         self.external.remove(&block);
