@@ -45,14 +45,14 @@ use super::collect::{RootSlots, Stop};
 use super::fault_logs::FaultLogs;
 use super::heap::Shared;
 use super::history::Cycle;
-use super::ledger::{Ledger, Progress, Slices};
+use super::ledger::Slices;
 use super::mark::{Marker, Marking, Scope, Tally, When};
 use super::options::FaultLogging;
 use super::references::References;
 use super::report::{CycleReport, StopPurpose};
-use super::rules::{Moment, Rule, Rules};
+use super::rules::{Moment, Rule};
 use crate::dirty::{BackendKind, PageSet};
-use crate::heap::{Memory, Reading, Where};
+use crate::heap::{Reading, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
 use crate::sync::process::MutexGuard;
@@ -96,6 +96,8 @@ struct Run<'a, M> {
     /// the last round has consumed it.
     logs: bool,
     logged: bool,
+    /// Whether they had when the last stop to find roots read them.
+    known: bool,
     /// Last scans that have found too much.
     late: u32,
     /// The part of blocks like the newest ones that had something alive.
@@ -123,6 +125,7 @@ impl<M: ObjectModel> Shared<M> {
             rewrites: cycle.rewrites,
             logs: false,
             logged: false,
+            known: false,
             late: 0,
             survival: self.memory.pool().last_survival(),
         };
@@ -134,7 +137,7 @@ impl<M: ObjectModel> Shared<M> {
         }
         let Run { mut report, rewrites, scan_time, .. } = run;
         (cycle.rewrites, cycle.scan_time) = (rewrites, scan_time);
-        self.lock_fault_logs().close(self.memory.tracker());
+        self.lock_fault_logs().rest(self.memory.tracker());
         self.leave_hot_chunks_unprotected(report.number);
         self.unprotect_split_huge_pages();
         report.time = report.start.elapsed();
@@ -195,11 +198,14 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         match phase {
             Phase::Roots => {
                 self.shared.rules.reached(Moment::Starting);
+                if self.report.scope == Scope::Minor {
+                    self.logs = self.open_fault_logs();
+                }
                 self.find_roots();
             }
             Phase::Trace => {
                 if self.report.scope == Scope::Minor {
-                    self.consume(Ledger::consume_early);
+                    self.consume(true);
                 }
                 self.trace();
             }
@@ -210,7 +216,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 if !self.felt && self.is_rewritten() {
                     return Outcome::Rewritten;
                 }
-                self.consume(Ledger::consume);
+                self.consume(false);
                 let tally = self.trace();
                 let quick = self.trace_time <= self.shared.options.pause_target / 2;
                 if !quick && self.is_growing(tally) {
@@ -233,17 +239,29 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         Outcome::Done
     }
 
-    fn consume(&mut self, consume: fn(&Ledger, Where<'_>, &Memory, &Rules) -> Progress) {
-        let (shared, start) = (self.shared, Instant::now());
-        shared.rules.reached(Moment::Consuming);
-        let progress = consume(&shared.ledger, self.place(), &shared.memory, &shared.rules);
-        shared.ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
-        self.scan_time = start.elapsed();
-        self.report.scanning += self.scan_time;
+    /// A round of consuming; the first one of a minor cycle is `early`.
+    fn consume(&mut self, early: bool) {
+        let (shared, start, place) = (self.shared, Instant::now(), self.place());
+        let (memory, rules) = (&shared.memory, &shared.rules);
+        rules.reached(Moment::Consuming);
+        let logs = shared.lock_fault_logs();
+        let written = self.known.then(|| logs.written());
+        let progress = if early {
+            shared.ledger.consume_early(place, memory, rules)
+        } else {
+            shared.ledger.consume(written, place, memory, rules)
+        };
+        self.logged = !progress.failed && logs.have_begun();
+        drop(logs);
+        shared.ledger.forgive_unmarked(memory, self.marking.marks, rules);
+        let time = start.elapsed();
+        if !self.known {
+            self.scan_time = time;
+        }
+        self.report.scanning += time;
         self.report.rounds += 1;
         self.report.scanned(progress);
         self.consumed = (!progress.but_hot).then_some(progress.dirty);
-        self.logged = !progress.failed && shared.lock_fault_logs().have_begun();
     }
 
     /// Whether the program has taken memory since the last round of precleaning began.
@@ -261,7 +279,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             0 => Some(Reading::Cycle),
             _ => self.consumed.map(|_| Reading::Again),
         };
-        let dirty = shared.ledger.count(self.place(), reading, &shared.memory, &shared.rules);
+        let dirty = self.dirty(reading);
         self.report.scanning += start.elapsed();
         if dirty <= self.pages_in(shared.options.pause_target / 2) {
             return false;
@@ -271,6 +289,24 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let many = |before| dirty as f64 * few >= before as f64;
         self.rewrites = self.consumed.map_or(self.rewrites, many);
         self.rewrites
+    }
+
+    /// How many pages are dirty. Looks at the same time which chunks are hot, if a `reading` is wanted.
+    fn dirty(&mut self, reading: Option<Reading>) -> usize {
+        let (shared, place) = (self.shared, self.place());
+        let memory = &shared.memory;
+        let count = |dirty: &PageSet| {
+            if let Some(reading) = reading {
+                memory.pool().take_temperature(reading, dirty, &memory.metadata);
+            }
+            dirty.len()
+        };
+        // What was left out of the last round is in no log.
+        if self.known && self.consumed.is_some() {
+            count(shared.lock_fault_logs().written())
+        } else {
+            count(&shared.ledger.dirty(place, memory, &shared.rules))
+        }
     }
 
     /// How many pages can be looked at in so much time.
@@ -330,12 +366,22 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         wanted && allowed && shared.lock_fault_logs().open(&shared.world).is_ok()
     }
 
-    /// Stops the world to retire the buffers and to find the roots, and for little else: to begin the
-    /// logs of faults, if there are any.
+    /// Ends the logs of faults. Whether they have all that was written since the last round.
+    fn read_fault_logs(&mut self, stop: &Stop<'_>) -> bool {
+        let shared = self.shared;
+        let content = !shared.rules.holds(Rule::CompleteLog);
+        // Once only: what was read is not there a second time.
+        let logged = std::mem::take(&mut self.logged);
+        let (mut logs, pins) = (shared.lock_fault_logs(), shared.unpinned());
+        logs.read(&stop.world, pins, shared.memory.tracker(), content) && logged
+    }
+
+    /// Stops the world to retire the buffers and to find the roots, and for little else: to read the logs
+    /// of faults and begin them anew, if there are any.
     fn find_roots(&mut self) {
         let shared = self.shared;
         let mut stop = shared.stop(StopPurpose::Roots);
-        self.logged = false;
+        self.known = self.read_fault_logs(&stop);
         if self.logs {
             shared.begin_fault_logs(&stop);
         }

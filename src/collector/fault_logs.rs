@@ -1,10 +1,10 @@
 //! What the program has written since a scan, from logs of its page faults, so that nothing has to be
-//! scanned while it is stopped.
+//! scanned while it is stopped, and little in a further round of precleaning.
 //!
 //! A scan takes 0.3 ms and more for each GiB, most of it for pages that nobody has written. Who writes to
 //! a page that a scan has protected takes a fault, and the kernel can log that ([`FaultLog`]). So a
-//! round of precleaning begins the logs in its stop, and then consumes, while the program runs. In the
-//! last stop it is known what was written since:
+//! round of precleaning, or the first stop of a minor cycle, begins the logs in its stop, and then consumes,
+//! while the program runs. In the next stop it is known what was written since:
 //!
 //! - what the logs have, if they are complete for every thread that ran meanwhile. Of a thread that has
 //!   attached or ended meanwhile nothing is known, nor of whoever may write to pinned objects: a page that one
@@ -14,7 +14,7 @@
 //! - what that scan was not about has to be scanned still: blocks that have got their first mark since,
 //!   mostly.
 //!
-//! Where a log is not complete there is a last scan, as without logs. Nobody else writes to watched memory at
+//! Where a log is not complete there is a scan of everything, as without logs. Nobody else writes to watched memory at
 //! all; what the kernel writes for a thread is counted as that thread's.
 
 use crate::dirty::{PageSet, Tracker};
@@ -36,6 +36,12 @@ pub(super) trait Log: Sized {
 
     /// Whether it is the log of that thread.
     fn is_of(&self, thread: &Self::Local) -> bool;
+
+    /// Lets it run, or has it rest: faults are not logged, and cost nothing.
+    ///
+    /// # Errors
+    /// When the thread has ended.
+    fn set_running(&mut self, running: bool) -> Result<(), OsError>;
 
     /// Begins anew: forgets what was logged.
     ///
@@ -70,6 +76,10 @@ impl Log for KernelLog {
         self.thread == thread.id()
     }
 
+    fn set_running(&mut self, running: bool) -> Result<(), OsError> {
+        self.log.set_running(running)
+    }
+
     fn begin(&mut self) -> Result<(), OsError> {
         self.log.begin()
     }
@@ -88,10 +98,13 @@ struct Begun {
     pins: usize,
 }
 
-/// The logs of the threads of one heap, while a cycle goes on.
+/// The logs of the threads of one heap. They are open from one cycle to the next: when the first log of a
+/// machine is opened, and when the last one is closed, the kernel changes its own code, which takes milliseconds.
 #[derive(Debug)]
 pub(super) struct FaultLogs<L = KernelLog> {
     logs: Vec<L>,
+    /// Whether they rest, as between two cycles.
+    rest: bool,
     begun: Option<Begun>,
     /// Pages with faults.
     found: PageSet,
@@ -99,18 +112,21 @@ pub(super) struct FaultLogs<L = KernelLog> {
 
 impl<L: Log> FaultLogs<L> {
     pub(super) fn new(span: PageRange) -> Self {
-        Self { logs: Vec::new(), begun: None, found: PageSet::new(span) }
+        Self { logs: Vec::new(), rest: false, begun: None, found: PageSet::new(span) }
     }
 
-    /// Opens logs for the threads that have none, while they run.
+    /// Opens logs for the threads that have none, while they run. Those that have begun go on.
     ///
     /// # Errors
-    /// When that is not possible here; there is no log then.
+    /// When that is not possible here; there are no logs then.
     pub(super) fn open(&mut self, world: &World<L::Local>) -> Result<(), OsError> {
-        self.begun = None;
+        if std::mem::take(&mut self.rest) {
+            self.logs.retain_mut(|log| log.set_running(true).is_ok());
+        }
         for thread in world.threads() {
             if !self.has_log_of(&thread.local) {
-                self.logs.push(L::open(&thread.local)?);
+                let log = L::open(&thread.local).inspect_err(|_| self.logs.clear())?;
+                self.logs.push(log);
             }
         }
         Ok(())
@@ -143,17 +159,21 @@ impl<L: Log> FaultLogs<L> {
         self.begun.is_some()
     }
 
-    /// Ends the logs. The pages that were written, or unprotected, since they began, if that is
-    /// known; also if it is not complete when one is `content` with that. `pins` as for
-    /// [`begin`](Self::begin).
+    /// The pages that were written, or unprotected, from when the logs began until they were read.
+    pub(super) fn written(&self) -> &PageSet {
+        &self.found
+    }
+
+    /// Ends the logs. Whether it is known what was [written](Self::written) since they began; also if it
+    /// is not complete when one is `content` with that. `pins` as for [`begin`](Self::begin).
     pub(super) fn read(
         &mut self,
         world: &Stopped<'_, L::Local>,
         pins: Option<usize>,
         tracker: &Tracker,
         content: bool,
-    ) -> Option<&PageSet> {
-        let begun = self.begun.take()?;
+    ) -> bool {
+        let Some(begun) = self.begun.take() else { return false };
         let attachments = world.attachments;
         let same = pins.is_some_and(|pins| begun == Begun { attachments, pins });
         let (found, span) = (&self.found, self.found.span());
@@ -170,14 +190,21 @@ impl<L: Log> FaultLogs<L> {
             complete &= log.read(&mut insert).unwrap_or(false);
         }
         tracker.take_unprotected().into_iter().for_each(|range| found.insert(range));
-        (complete || content).then_some(&self.found)
+        complete || content
     }
 
-    /// Closes the logs: the cycle has ended, or was cut off by a fork.
+    /// The cycle has ended.
+    pub(super) fn rest(&mut self, tracker: &Tracker) {
+        self.logs.retain_mut(|log| log.set_running(false).is_ok());
+        (self.begun, self.rest) = (None, true);
+        // Logs that could not begin again were never read.
+        drop(tracker.take_unprotected());
+    }
+
+    /// In a forked child: these are the parent's.
     pub(super) fn close(&mut self, tracker: &Tracker) {
         self.logs.clear();
         self.begun = None;
-        // Logs that could not begin again were never read.
         drop(tracker.take_unprotected());
     }
 }
@@ -194,23 +221,23 @@ mod tests {
     use crate::mutator::Threads;
     use crate::os::page_size;
 
-    /// Logs that could not begin again are not read before they are closed.
+    /// Logs that could not begin again are not read before they rest.
     #[test]
-    fn what_was_unprotected_is_not_kept_after_the_logs_are_closed() {
+    fn what_was_unprotected_is_not_kept_while_the_logs_rest() {
         let span = PageRange::new(page_size(), 3 * page_size()).unwrap();
         let mmu = Arc::new(ModelMmu::new(span, 1));
         let tracker = Tracker::new(span, Box::new(Model::new(mmu)));
         // SAFETY: no memory is behind the addresses of a model.
         unsafe { tracker.register(span) }.unwrap();
         let (mut logs, world) = (FaultLogs::<KernelLog>::new(span), Threads::new());
-        for close in [false, true] {
+        for rest in [false, true] {
             logs.begin(&world.stop(), Some(0), &tracker);
             assert!(logs.have_begun(), "there are no threads");
-            if close {
-                logs.close(&tracker);
+            if rest {
+                logs.rest(&tracker);
             }
             tracker.unprotect(span).unwrap();
-            assert_eq!(tracker.take_unprotected().is_empty(), close);
+            assert_eq!(tracker.take_unprotected().is_empty(), rest);
         }
     }
 }

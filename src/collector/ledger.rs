@@ -90,9 +90,20 @@ impl Ledger {
         self.owed.is_empty()
     }
 
-    /// Consumes what was written there (GET + WP); these pages are clean from now on.
-    pub(super) fn consume(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> Progress {
-        let watched = watched(Which::All, place, memory, rules);
+    /// Consumes what was written there (GET + WP); these pages are clean from now on. `written`, if it is
+    /// known, has all that was written since the last time to what that was about.
+    pub(super) fn consume(
+        &self,
+        written: Option<&PageSet>,
+        place: Where<'_>,
+        memory: &Memory,
+        rules: &Rules,
+    ) -> Progress {
+        let which = if written.is_some() { Which::AllByLogs } else { Which::All };
+        let mut watched = watched(which, place, memory, rules);
+        if let Some(written) = written {
+            watched.scan_where(written);
+        }
         self.consume_these(watched, Portion::ALL, memory.tracker(), rules)
     }
 
@@ -127,23 +138,15 @@ impl Ledger {
         progress
     }
 
-    /// How many pages are dirty (GET); they stay so, and nothing is owed for it. Looks at the same time
-    /// which chunks are hot, if a `reading` is wanted. The program is running.
-    pub(super) fn count(
-        &self,
-        place: Where<'_>,
-        reading: Option<Reading>,
-        memory: &Memory,
-        rules: &Rules,
-    ) -> usize {
+    /// The pages that are dirty (GET); they stay so, and nothing is owed for it. The program is running.
+    pub(super) fn dirty(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> PageSet {
         let watched = watched(Which::AllAsItIs, place, memory, rules);
         let found = PageSet::new(self.owed.span());
-        let peek = |&range: &PageRange| memory.tracker().peek(range, &found).ok();
-        let count = watched.quiet.iter().filter_map(peek).map(|scan| scan.pages).sum();
-        if let Some(reading) = reading {
-            memory.pool().take_temperature(reading, &found, &memory.metadata);
+        for &range in &watched.quiet {
+            // It is an estimate: what cannot be asked for is not in it.
+            let _ = memory.tracker().peek(range, &found);
         }
-        count
+        found
     }
 
     pub(super) fn consume_these(
@@ -175,7 +178,7 @@ impl Ledger {
         marks: &Marks,
         rules: &Rules,
     ) {
-        let watched = watched(Which::AllButLogged, Where::Marked(marks), memory, rules);
+        let watched = watched(Which::AllAsItIsByLogs, Where::Marked(marks), memory, rules);
         self.peek_these_with_log(found, watched, memory.tracker(), rules);
     }
 

@@ -66,16 +66,26 @@ impl FaultLog {
         let event = open_event(thread)?;
         let buffer = Buffer::map(&event)?;
         let mut log = Self { event, buffer, stat, before: 0 };
-        log.enable()?;
+        log.set_running(true)?;
         log.begin()?;
         Ok(log)
     }
 
-    fn enable(&self) -> Result<(), OsError> {
-        // SAFETY: the descriptor is that of an event, and the request takes a number.
-        let status = unsafe { perf::ioctls::ENABLE(self.event.as_raw_fd(), 0) };
-        let failed = |errno| OsError::syscall("PERF_EVENT_IOC_ENABLE", None, errno, "");
-        if status < 0 { Err(failed(Errno::last())) } else { Ok(()) }
+    /// Lets it run, or has it rest: nothing is logged then, and faults cost nothing more. When it runs again
+    /// it is to [begin](Self::begin) anew.
+    ///
+    /// # Errors
+    /// When the thread has ended.
+    pub(crate) fn set_running(&self, running: bool) -> Result<(), OsError> {
+        let event = self.event.as_raw_fd();
+        let (call, status) = if running {
+            // SAFETY: the descriptor is that of an event, and the request takes a number.
+            ("PERF_EVENT_IOC_ENABLE", unsafe { perf::ioctls::ENABLE(event, 0) })
+        } else {
+            // SAFETY: as above.
+            ("PERF_EVENT_IOC_DISABLE", unsafe { perf::ioctls::DISABLE(event, 0) })
+        };
+        if status < 0 { Err(OsError::syscall(call, None, Errno::last(), "")) } else { Ok(()) }
     }
 
     /// Begins anew: forgets what was logged.

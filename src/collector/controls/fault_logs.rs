@@ -6,7 +6,7 @@ use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use nix::unistd::getpid;
 
 use super::program::{Program, Progress, Until, get, set};
-use super::{control_with, nothing, store_before_the_stop};
+use super::{control_in, control_with, nothing, store_before_the_stop};
 use crate::FaultLogging;
 use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
@@ -33,6 +33,22 @@ fn control_a_log_takes_the_place_of_the_last_scan_only_if_it_is_complete() {
     }
     control_with(FaultLogging::Always, Rule::CompleteLog, nothing, |program, progress| {
         if progress.is_first_remark() {
+            let object = program.fresh();
+            copy_into(program.last, 1, object);
+        }
+        Until::Parked
+    });
+}
+
+/// In a minor cycle the first round consumes before the trace, and the next one goes by logs.
+#[test]
+fn control_a_round_goes_by_logs_only_if_they_are_complete() {
+    if !are_possible() {
+        return;
+    }
+    let (scope, rule) = (Scope::Minor, Rule::CompleteLog);
+    control_in(scope, FaultLogging::Always, rule, nothing, |program, progress| {
+        if progress.moment == Moment::Traced && progress.traced == 1 {
             let object = program.fresh();
             copy_into(program.last, 1, object);
         }

@@ -160,7 +160,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
             self.report.logged = self.read_fault_logs(stop);
-            if !self.report.logged {
+            if self.report.logged {
+                let logs = shared.lock_fault_logs();
+                ledger.peek_with_log(logs.written(), &shared.memory, self.marking.marks, rules);
+            } else {
                 let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
                 ledger.peek(&shared.memory, self.marking.marks, rules, help);
             }
@@ -171,20 +174,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             external.into_iter().for_each(|range| ledger.owed().insert(range));
         }
         stop.laps.lap(|report| &mut report.scan);
-    }
-
-    /// Owes what logs of faults have, and what they do not cover. False when there are none for all that
-    /// was written since the last round, which are complete.
-    fn read_fault_logs(&mut self, stop: &Stop<'_>) -> bool {
-        let (shared, rules) = (self.shared, &self.shared.rules);
-        let content = !rules.holds(Rule::CompleteLog);
-        let mut logs = shared.lock_fault_logs();
-        let found = logs.read(&stop.world, shared.unpinned(), shared.memory.tracker(), content);
-        // Once only: what was read is not there a second time.
-        let logged = std::mem::take(&mut self.logged);
-        let Some(found) = found.filter(|_| logged) else { return false };
-        shared.ledger.peek_with_log(found, &shared.memory, self.marking.marks, rules);
-        true
     }
 
     /// Roots, owed pages, and what both lead to. Whether everything is marked.

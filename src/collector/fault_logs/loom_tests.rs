@@ -41,6 +41,10 @@ impl Log for ModelLog {
         Arc::ptr_eq(&self.faults, thread)
     }
 
+    fn set_running(&mut self, _: bool) -> Result<(), OsError> {
+        Ok(())
+    }
+
     fn begin(&mut self) -> Result<(), OsError> {
         self.before = self.faults.counted.load(Relaxed);
         self.faults.logged.lock().unwrap().clear();
@@ -137,14 +141,17 @@ impl SmallHeap {
         for _ in 0..rounds {
             logs.open(&self.world).unwrap();
             if self.broken == Some(Break::BeginLate) {
-                self.consume();
+                self.consume(None);
             }
-            logs.begin(&self.world.stop(), Some(0), &self.tracker);
+            let stop = self.world.stop();
+            let known = self.read(&mut logs, &stop);
+            logs.begin(&stop, Some(0), &self.tracker);
+            drop(stop);
             if self.broken == Some(Break::ForgetUnprotected) {
                 self.tracker.take_unprotected();
             }
             if self.broken != Some(Break::BeginLate) {
-                self.consume();
+                self.consume(known.then(|| logs.written()));
             }
             self.look(&mut seen);
         }
@@ -156,20 +163,29 @@ impl SmallHeap {
         let stored = self.slots.each_ref().map(|slot| slot.load(Relaxed));
         assert_eq!(seen, stored, "a store that nobody has looked at");
         drop(stop);
-        logs.close(&self.tracker);
+        logs.rest(&self.tracker);
     }
 
-    fn consume(&self) {
-        let watched = Watched { quiet: vec![self.page(OLD)], ..Watched::default() };
+    /// All of what it is about, or where that was `written` since the last time.
+    fn consume(&self, written: Option<&PageSet>) {
+        let mut watched = Watched { logged: vec![self.page(OLD)], ..Watched::default() };
+        match written {
+            Some(written) => watched.scan_where(written),
+            None => watched.quiet.append(&mut watched.logged),
+        }
         self.ledger.consume_these(watched, Portion::ALL, &self.tracker, &self.rules);
+    }
+
+    fn read(&self, logs: &mut FaultLogs<ModelLog>, stop: &Stopped<'_, Arc<Faults>>) -> bool {
+        logs.read(stop, Some(0), &self.tracker, !self.rules.holds(Rule::CompleteLog))
     }
 
     fn last_scan(&self, logs: &mut FaultLogs<ModelLog>, stop: &Stopped<'_, Arc<Faults>>) {
         let (old, new) = (self.page(OLD), self.page(NEW));
-        let content = !self.rules.holds(Rule::CompleteLog);
-        if let Some(found) = logs.read(stop, Some(0), &self.tracker, content) {
+        if self.read(logs, stop) {
             let watched = Watched { quiet: vec![new], logged: vec![old], ..Watched::default() };
-            self.ledger.peek_these_with_log(found, watched, &self.tracker, &self.rules);
+            let written = logs.written();
+            self.ledger.peek_these_with_log(written, watched, &self.tracker, &self.rules);
         } else {
             let watched = Watched { quiet: vec![old, new], ..Watched::default() };
             self.ledger.peek_these(watched, &self.tracker, &self.rules, None);
@@ -287,6 +303,11 @@ fn loom_a_store_is_found_whose_fault_is_not_logged() {
 }
 
 #[test]
+fn loom_a_store_is_found_whose_fault_is_not_logged_in_either_of_two_rounds() {
+    Program { rounds: 2, ..KERNEL }.check(2);
+}
+
+#[test]
 fn loom_a_store_is_found_of_a_thread_that_has_attached_meanwhile() {
     NEWCOMER.check(3);
 }
@@ -304,6 +325,11 @@ fn loom_a_store_is_found_where_somebody_opens_a_window() {
 #[test]
 fn loom_control_a_log_is_believed_that_lacks_a_fault() {
     KERNEL.refute(2, Some(Break::Rule(Rule::CompleteLog)));
+}
+
+#[test]
+fn loom_control_a_log_is_believed_in_a_round_that_lacks_a_fault() {
+    Program { rounds: 2, ..KERNEL }.refute(2, Some(Break::Rule(Rule::CompleteLog)));
 }
 
 #[test]

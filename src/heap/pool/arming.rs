@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::Pool;
-use crate::dirty::Tracker;
+use crate::dirty::{PageSet, Tracker};
 use crate::heap::bitmap::Bitmap;
 use crate::heap::chunks::{NoChunk, Use, Watch};
-use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, WORDS_PER_BLOCK};
+use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, CHUNK, WORDS_PER_BLOCK};
 use crate::heap::marks::Marks;
 use crate::heap::metadata::{Age, Metadata};
 use crate::os::{PageRange, page_size};
@@ -16,7 +16,7 @@ use crate::os::{PageRange, page_size};
 pub(crate) struct Watched {
     /// Memory that no mutator is allocating in.
     pub(crate) quiet: Vec<PageRange>,
-    /// Memory like that, where a log of faults has what was written.
+    /// Memory like that, where logs of faults have what was written.
     pub(crate) logged: Vec<PageRange>,
     /// What is left out: blocks that mutators own.
     pub(crate) left_out: Vec<PageRange>,
@@ -31,13 +31,15 @@ pub(crate) struct Watched {
 pub(crate) enum Which {
     /// All of it, which is protected afterwards.
     All,
-    /// As above, but for hot chunks, which stay unprotected and thereby dirty until a later scan.
+    /// As above; what the last scan of all was about stands apart, as logs of the faults since then have what
+    /// was written there.
+    AllByLogs,
+    /// As [`All`](Self::All), but for hot chunks, which stay unprotected and thereby dirty until a later scan.
     AllButHot,
     /// All of it, and protection stays as it is.
     AllAsItIs,
-    /// As above, but for what the last scan of [`All`](Self::All) was about: a log of the faults since
-    /// then has that.
-    AllButLogged,
+    /// As above; what the last scan of all was about stands apart, as for [`AllByLogs`](Self::AllByLogs).
+    AllAsItIsByLogs,
     /// A part of it, which is protected afterwards; the caller sees to it which.
     InPart,
 }
@@ -55,6 +57,18 @@ pub(crate) enum Where<'a> {
 }
 
 impl Watched {
+    /// Where logs have what was `written`: no more than the chunks are to be scanned that have some of it.
+    /// Whole chunks, as a scan of a part of a huge page would split it.
+    pub(crate) fn scan_where(&mut self, written: &PageSet) {
+        let chunks = self.logged.drain(..).flat_map(|range| range.pieces(CHUNK));
+        let is_written = |piece: &PageRange| written.iter_in(*piece).next().is_some();
+        self.quiet.extend(chunks.filter(is_written));
+        self.quiet.sort_unstable_by_key(|range| range.start());
+        let mut merged = Vec::with_capacity(self.quiet.len());
+        self.quiet.iter().for_each(|range| append(&mut merged, range.start(), range.bytes()));
+        self.quiet = merged;
+    }
+
     /// Leaves out what lies below an address.
     pub(crate) fn skip_until(&mut self, address: usize) {
         for ranges in [&mut self.quiet, &mut self.left_out] {
@@ -82,13 +96,13 @@ impl Watched {
     }
 }
 
-/// Adds blocks to ranges in address order.
+/// Adds pages to ranges in address order.
 fn append(ranges: &mut Vec<PageRange>, start: usize, bytes: usize) {
     let first = match ranges.last() {
         Some(last) if last.end() == start => ranges.pop().map_or(start, PageRange::start),
         _ => start,
     };
-    ranges.push(PageRange::new(first, start + bytes).expect("blocks are whole pages"));
+    ranges.push(PageRange::new(first, start + bytes).expect("it has whole pages"));
 }
 
 /// The places of the bits that are set.
@@ -168,7 +182,7 @@ impl Pool {
             let is_owned = |index: &u32| metadata.age(first + *index as usize) == Age::Owned;
             let owned = bits(chunk.owned).filter(is_owned).fold(0, |mask, index| mask | 1 << index);
             if which == Which::AllButHot && chunk.heat.unprotected {
-                watched.but_hot = true;
+                (watched.but_hot, chunk.consumed) = (true, 0);
                 continue;
             }
             let used = match (state, place) {
@@ -179,18 +193,18 @@ impl Pool {
             let (mut quiet, owned, mut logged) = (used & !owned, used & owned, 0);
             let fresh = (quiet & !chunk.armed).count_ones() as usize;
             watched.unprotected += fresh * (BLOCK / page_size());
+            if matches!(which, Which::AllByLogs | Which::AllAsItIsByLogs) {
+                logged = quiet & chunk.consumed;
+            }
             match which {
-                Which::All => {
+                Which::All | Which::AllByLogs | Which::AllButHot => {
                     chunk.armed |= quiet;
                     chunk.consumed = quiet;
                 }
-                Which::AllButHot | Which::InPart => chunk.armed |= quiet,
-                Which::AllAsItIs => {}
-                Which::AllButLogged => {
-                    logged = quiet & chunk.consumed;
-                    quiet &= !logged;
-                }
+                Which::InPart => chunk.armed |= quiet,
+                Which::AllAsItIs | Which::AllAsItIsByLogs => {}
             }
+            quiet &= !logged;
             let parts = [
                 (quiet, &mut watched.quiet),
                 (logged, &mut watched.logged),

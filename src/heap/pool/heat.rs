@@ -68,13 +68,17 @@ impl Pool {
                 continue;
             }
             let (mut old, mut written) = (0, 0);
+            // Most chunks have nothing written, and then there is nothing to count in their blocks.
+            let is_written =
+                dirty.iter_in(metadata.geometry.chunk_range(number, 1)).next().is_some();
             for block in number * BLOCKS_PER_CHUNK..(number + 1) * BLOCKS_PER_CHUNK {
                 if metadata.age(block) == Age::Old {
-                    let start = metadata.geometry.block_address(block);
-                    let range =
-                        PageRange::new(start, start + BLOCK).expect("blocks are whole pages");
-                    old += range.pages();
-                    written += dirty.count_in(range);
+                    old += BLOCK / page_size();
+                    if is_written {
+                        let start = metadata.geometry.block_address(block);
+                        let range = PageRange::new(start, start + BLOCK);
+                        written += dirty.count_in(range.expect("blocks are whole pages"));
+                    }
                 }
             }
             let warm = old * page_size() >= CHUNK / 2 && written >= old / WARM;

@@ -169,6 +169,33 @@ fn the_survival_of_a_collection_is_that_of_all_young_blocks_until_another_has_so
     assert_eq!(about, [first, second, third]);
 }
 
+/// Chunks without anything written are left alone, and the others scanned as a whole.
+#[test]
+fn a_scan_by_logs_is_about_what_was_written_or_not_consumed() {
+    let mut blocks = Blocks::new();
+    let [first, second, third] = blocks.retired();
+    [first, second].into_iter().for_each(|block| blocks.mark(block));
+    assert_eq!(blocks.watched(Which::All, marked).0, [first, second]);
+    blocks.mark(third);
+    let geometry = blocks.metadata.geometry;
+    let written = PageSet::new(geometry.chunk_range(0, 1));
+    let mut by_logs = || {
+        let marks = blocks.metadata.current_marks();
+        let which = Which::AllByLogs;
+        let mut watched = blocks.pool.watched(which, marked(marks), &blocks.metadata);
+        watched.scan_where(&written);
+        watched.quiet
+    };
+    let range = |block: usize, count: usize| {
+        let start = geometry.block_address(block);
+        PageRange::new(start, start + count * BLOCK).unwrap()
+    };
+    assert_eq!(by_logs(), [range(third, 1)]);
+    assert_eq!(by_logs(), [], "nothing was written");
+    written.insert(PageRange::covering(geometry.block_address(second), 1).unwrap());
+    assert_eq!(by_logs(), [range(first, 3)]);
+}
+
 #[test]
 fn a_log_covers_what_was_consumed_since_it_began() {
     let mut blocks = Blocks::new();
@@ -176,15 +203,15 @@ fn a_log_covers_what_was_consumed_since_it_began() {
     blocks.mark(first);
     assert_eq!(blocks.watched(Which::All, marked).0, [first]);
     blocks.mark(second);
-    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [second]);
+    assert_eq!(blocks.watched(Which::AllAsItIsByLogs, marked).0, [second]);
     assert_eq!(blocks.watched(Which::All, marked).0, [first, second]);
-    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [0; 0]);
+    assert_eq!(blocks.watched(Which::AllAsItIsByLogs, marked).0, [0; 0]);
     // In two portions.
     let marks = blocks.metadata.current_marks();
     let ranges = blocks.pool.watched(Which::InPart, marked(marks), &blocks.metadata).quiet;
     let border = ranges[0].start() + BLOCK;
     blocks.pool.note_consumed(&ranges, 0, Some(border), &blocks.metadata);
-    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [second]);
+    assert_eq!(blocks.watched(Which::AllAsItIsByLogs, marked).0, [second]);
     blocks.pool.note_consumed(&ranges, border, None, &blocks.metadata);
-    assert_eq!(blocks.watched(Which::AllButLogged, marked).0, [0; 0]);
+    assert_eq!(blocks.watched(Which::AllAsItIsByLogs, marked).0, [0; 0]);
 }
