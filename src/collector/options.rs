@@ -43,7 +43,8 @@ pub enum Sizing {
     Fixed,
 }
 
-/// When page faults are logged, which takes the place of the scan in the last stop of a cycle.
+/// When page faults are logged, which takes the place of the scan in the last stop of a cycle, and of most of
+/// those before it.
 ///
 /// The kernel keeps the log, by `perf_event_open`. A process needs no privilege for that where
 /// `kernel.perf_event_paranoid` is 2 or less (the kernel's own default; some distributions have more), and
@@ -51,8 +52,8 @@ pub enum Sizing {
 /// scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FaultLogging {
-    /// During the last part of a cycle, where a scan takes longer than beginning the logs: with one
-    /// thread from some 300 MiB on. A fault takes 0.2 microseconds more while it is logged.
+    /// During minor cycles and the last part of full ones, where a scan takes longer than beginning the
+    /// logs: with one thread from some 300 MiB on. A fault takes 0.2 microseconds more while it is logged.
     #[default]
     WhenWorthwhile,
     /// Also in small heaps; for tests.
@@ -98,7 +99,9 @@ pub struct HeapOptions {
     /// Leave memory unprotected between cycles where the program writes to most pages anyway. Saves
     /// faults, and makes minor cycles look at more.
     pub hot_chunks: bool,
-    /// When page faults are logged to make the last stop of a cycle shorter. With the `uffd` tracker.
+    /// When page faults are logged to make the last stop of a cycle shorter, and minor cycles of large
+    /// heaps. With the `uffd` tracker. Takes two file descriptors and 260 KiB of locked memory for each
+    /// attached thread, from the first cycle with logs on.
     pub fault_logging: FaultLogging,
     /// How dirty pages are tracked.
     pub tracker: TrackerOptions,
