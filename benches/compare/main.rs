@@ -20,12 +20,13 @@
 //! - `warm`: memory, before each run;
 //! - `run`, `parse`, `sample`: one run, from its command line to its figures;
 //! - `invocation`: where runs come from;
-//! - `figures`, `tables`, `stop_table`, `plots`, `chart`: what becomes of them.
+//! - `figures`, `tables`, `machine`, `stop_table`, `plots`, `chart`: what becomes of them.
 
 pub(crate) mod chart;
 pub(crate) mod estimate;
 pub(crate) mod figures;
 pub(crate) mod invocation;
+mod machine;
 pub(crate) mod parse;
 pub(crate) mod plan;
 mod plots;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Result;
 use super::figures::{Group, groups};
 use super::invocation;
+use super::machine;
 use super::plan::Part;
 use super::sample::{Samples, Status};
 use super::stop_table;
@@ -105,7 +106,7 @@ pub(crate) fn note_missing(out: &Path, what: &[String]) -> Result<()> {
 
 /// Notes where this is measured, without names.
 pub(crate) fn note_machine(out: &Path) -> Result<()> {
-    Ok(std::fs::write(out.join(MACHINE), machine())?)
+    Ok(std::fs::write(out.join(MACHINE), machine::describe())?)
 }
 
 /// Puts the tables into a document, between the lines that say where.
@@ -121,26 +122,6 @@ pub(crate) fn publish(out: &Path, document: &Path) -> Result<()> {
     })?;
     let results = std::fs::read_to_string(out.join("results.md"))?;
     Ok(std::fs::write(document, format!("{head}{BEGIN}\n{results}\n{END}{tail}"))?)
-}
-
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let memory = read("/proc/meminfo");
-    let kib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok());
-    let processors = std::thread::available_parallelism().map_or(0, usize::from);
-    let cpuinfo = read("/proc/cpuinfo");
-    let model =
-        cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let release = read("/proc/sys/kernel/osrelease");
-    // A version, without what the one who built it has added.
-    let kernel = release.trim().split('-').next().unwrap_or_default();
-    format!(
-        "Linux {kernel}, {processors} processors ({}), {:.0} GiB of memory.\n\n\
-         Medians; the number of runs of each is in `results.csv`. \"oom\" is out of memory, \"-\" what does not \
-         apply, and an empty cell what was not measured.\n",
-        model.unwrap_or("unknown"),
-        kib.unwrap_or(0.0) / f64::from(1 << 20),
-    )
 }
 
 /// A table of jobs by collectors. Left out if there is nothing in it.
