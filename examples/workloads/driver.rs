@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use strandline::os::OsError;
-use strandline::{Heap, HeapError, ObjectModel, OutOfMemory};
+use strandline::{CycleReport, Heap, HeapError, HeapStats, ObjectModel, OutOfMemory};
 
 use crate::operations::Operations;
 use crate::options::Options;
@@ -72,7 +72,7 @@ impl Failure {
 pub(crate) fn run<L: Workload>(workload: &L, options: &Options) -> Result<(), Failure> {
     let heap = Heap::new(L::Model::default(), options.heap())?;
     let outcome = work(&heap, workload, options)?;
-    let stats = heap.stats();
+    let (stats, cycles) = figures(&heap);
     eprintln!("{}\n{stats}", heap.tracker());
     if options.no_collect && stats.collections > 0 {
         return Err(Failure::Collected(stats.collections));
@@ -82,10 +82,21 @@ pub(crate) fn run<L: Workload>(workload: &L, options: &Options) -> Result<(), Fa
         outcome: &outcome,
         stats: &stats,
         tracker: &heap.tracker().tracker,
-        cycles: &heap.cycles(),
+        cycles: &cycles,
     };
     println!("{}", if options.json { run.json() } else { run.line() });
     check(workload, &outcome, options)
+}
+
+/// What the heap has counted and recorded: a cycle that ends just now is in both or in neither.
+fn figures<M: ObjectModel>(heap: &Heap<M>) -> (HeapStats, Vec<CycleReport>) {
+    loop {
+        let (stats, cycles) = (heap.stats(), heap.cycles());
+        if cycles.last().map_or(0, |cycle| cycle.number) == stats.collections {
+            return (stats, cycles);
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// Has the work done with the kind of stores that the heap's tracker needs.
