@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use strandline::{
-    Heap, HeapOptions, Kind, Mutator, ObjectModel, ObjectRef, Sizing, SlotVisitor, StackScan,
+    Heap, HeapOptions, Kind, Mode, Mutator, ObjectModel, ObjectRef, Sizing, SlotVisitor, StackScan,
 };
 
 use crate::random::{Lehmer, SEED};
@@ -47,8 +47,9 @@ struct Figures {
 }
 
 fn measure(markers: usize) -> Figures {
-    let options =
-        HeapOptions { limit: 2 << 30, markers, sizing: Sizing::Fixed, ..HeapOptions::default() };
+    // One stop, which is all of the marking.
+    let (mode, sizing) = (Mode::Stopped, Sizing::Fixed);
+    let options = HeapOptions { limit: 2 << 30, markers, mode, sizing, ..HeapOptions::default() };
     let heap = Heap::new(Node, options).unwrap();
     let mut mutator = heap.attach(StackScan::None).unwrap();
     let nodes = graph(&mut mutator);

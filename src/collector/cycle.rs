@@ -380,6 +380,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// of faults and begin them anew, if there are any.
     fn find_roots(&mut self) {
         let shared = self.shared;
+        shared.lock_fault_logs().drain();
         let mut stop = shared.stop(StopPurpose::Roots);
         self.known = self.read_fault_logs(&stop);
         if self.logs {

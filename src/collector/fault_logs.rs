@@ -49,8 +49,11 @@ pub(super) trait Log: Sized {
     /// When the thread has ended.
     fn begin(&mut self) -> Result<(), OsError>;
 
-    /// Passes the address of each fault since the log began. Whether none is missing, if the thread has
-    /// had no fault since before the call.
+    /// Passes the address of each fault that was not read yet, while the thread may have more.
+    fn drain(&mut self, visit: impl FnMut(usize));
+
+    /// Passes the address of each fault that was not read yet. Whether none is missing since the log began,
+    /// if the thread has had no fault since before the call.
     ///
     /// # Errors
     /// When the thread has ended.
@@ -84,6 +87,10 @@ impl Log for KernelLog {
         self.log.begin()
     }
 
+    fn drain(&mut self, visit: impl FnMut(usize)) {
+        self.log.drain(visit);
+    }
+
     fn read(&mut self, visit: impl FnMut(usize)) -> Result<bool, OsError> {
         self.log.read(visit)
     }
@@ -106,13 +113,15 @@ pub(super) struct FaultLogs<L = KernelLog> {
     /// Whether they rest, as between two cycles.
     rest: bool,
     begun: Option<Begun>,
-    /// Pages with faults.
+    /// Pages with faults since they began; and those that there were when they were read.
     found: PageSet,
+    written: PageSet,
 }
 
 impl<L: Log> FaultLogs<L> {
     pub(super) fn new(span: PageRange) -> Self {
-        Self { logs: Vec::new(), rest: false, begun: None, found: PageSet::new(span) }
+        let [found, written] = [0, 1].map(|_| PageSet::new(span));
+        Self { logs: Vec::new(), rest: false, begun: None, found, written }
     }
 
     /// Opens logs for the threads that have none, while they run. Those that have begun go on.
@@ -143,6 +152,7 @@ impl<L: Log> FaultLogs<L> {
         self.logs.retain(|log| world.threads.iter().any(|thread| log.is_of(&thread.local)));
         let all = world.threads.iter().all(|thread| self.has_log_of(&thread.local));
         let begun = all && self.logs.iter_mut().all(|log| log.begin().is_ok());
+        self.found.clear();
         let attachments = world.attachments;
         self.begun = pins.filter(|_| begun).map(|pins| Begun { attachments, pins });
         if self.have_begun() {
@@ -161,7 +171,14 @@ impl<L: Log> FaultLogs<L> {
 
     /// The pages that were written, or unprotected, from when the logs began until they were read.
     pub(super) fn written(&self) -> &PageSet {
-        &self.found
+        &self.written
+    }
+
+    /// Reads what there is while the program runs, so that less is left for a stop.
+    pub(super) fn drain(&mut self) {
+        if self.have_begun() {
+            self.logs.iter_mut().for_each(|log| log.drain(|address| note(&self.found, address)));
+        }
     }
 
     /// Ends the logs. Whether it is known what was [written](Self::written) since they began; also if it
@@ -176,20 +193,12 @@ impl<L: Log> FaultLogs<L> {
         let Some(begun) = self.begun.take() else { return false };
         let attachments = world.attachments;
         let same = pins.is_some_and(|pins| begun == Begun { attachments, pins });
-        let (found, span) = (&self.found, self.found.span());
-        found.clear();
-        let mut insert = |address| {
-            if let Some(page) =
-                PageRange::covering(address, 1).ok().and_then(|p| p.intersection(span))
-            {
-                found.insert(page);
-            }
-        };
         let mut complete = same;
         for log in &mut self.logs {
-            complete &= log.read(&mut insert).unwrap_or(false);
+            complete &= log.read(|address| note(&self.found, address)).unwrap_or(false);
         }
-        tracker.take_unprotected().into_iter().for_each(|range| found.insert(range));
+        tracker.take_unprotected().into_iter().for_each(|range| self.found.insert(range));
+        std::mem::swap(&mut self.found, &mut self.written);
         complete || content
     }
 
@@ -206,6 +215,14 @@ impl<L: Log> FaultLogs<L> {
         self.logs.clear();
         self.begun = None;
         drop(tracker.take_unprotected());
+    }
+}
+
+/// Adds the page of a fault, if it is one of the heap's.
+fn note(found: &PageSet, address: usize) {
+    let page = PageRange::covering(address, 1).ok();
+    if let Some(page) = page.and_then(|page| page.intersection(found.span())) {
+        found.insert(page);
     }
 }
 

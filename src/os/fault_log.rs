@@ -49,8 +49,9 @@ pub(crate) struct FaultLog {
     event: File,
     buffer: Buffer,
     stat: File,
-    /// The thread's count of faults when the log began.
+    /// The thread's count of faults when the log began, and how many of them were read.
     before: u64,
+    read: u64,
 }
 
 impl FaultLog {
@@ -65,7 +66,7 @@ impl FaultLog {
             .map_err(|error| failed("open of /proc/self/task/TID/stat", &error))?;
         let event = open_event(thread)?;
         let buffer = Buffer::map(&event)?;
-        let mut log = Self { event, buffer, stat, before: 0 };
+        let mut log = Self { event, buffer, stat, before: 0, read: 0 };
         log.set_running(true)?;
         log.begin()?;
         Ok(log)
@@ -96,19 +97,25 @@ impl FaultLog {
         // Before the log is emptied: a fault in between is one that the log lacks.
         self.before = self.faults()?;
         self.buffer.skip();
+        self.read = 0;
         Ok(())
     }
 
-    /// Passes the address of each fault since the log began. Whether none is missing.
+    /// Passes the address of each fault that was not read yet, while the thread may have more.
+    pub(crate) fn drain(&mut self, visit: impl FnMut(usize)) {
+        self.read += self.buffer.read(visit);
+    }
+
+    /// Passes the address of each fault that was not read yet. Whether none is missing since the log began.
     ///
     /// Complete for a thread that has had no fault since before the call.
     ///
     /// # Errors
     /// When the thread has ended.
     pub(crate) fn read(&mut self, visit: impl FnMut(usize)) -> Result<bool, OsError> {
-        let logged = self.buffer.read(visit);
+        self.drain(visit);
         // Afterwards: a fault in between is one that the log lacks.
-        Ok(logged == self.faults()? - self.before)
+        Ok(self.read == self.faults()? - self.before)
     }
 
     /// How many faults the thread has had.
@@ -303,6 +310,19 @@ mod tests {
             memory.range().intersection(PageRange::covering(address, 1).unwrap()).is_some()
         });
         assert_eq!(seen, starts.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_was_read_before_is_not_missing() {
+        let memory = untouched(2 * PAGES);
+        let Some(mut log) = log() else { return };
+        log.begin().unwrap();
+        let (mut drained, mut read) = (0, 0);
+        (0..PAGES).for_each(|page| touch(memory.range().subrange(page, 1)));
+        log.drain(|_| drained += 1);
+        (PAGES..2 * PAGES).for_each(|page| touch(memory.range().subrange(page, 1)));
+        assert!(log.read(|_| read += 1).unwrap());
+        assert!(drained >= PAGES && read >= PAGES, "{drained} and {read} faults");
     }
 
     #[test]

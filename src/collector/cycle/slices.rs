@@ -92,6 +92,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     pub(super) fn remark(&mut self, attempt: u32) -> Outcome {
         let (shared, target) = (self.shared, self.shared.options.pause_target);
         shared.rules.reached(Moment::Remarking);
+        shared.lock_fault_logs().drain();
         let (mut stop, deadline) = self.begin_slice(attempt);
         if !self.look_at_owed(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));

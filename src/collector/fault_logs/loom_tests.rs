@@ -28,13 +28,14 @@ struct Faults {
 struct ModelLog {
     faults: Arc<Faults>,
     before: usize,
+    read: usize,
 }
 
 impl Log for ModelLog {
     type Local = Arc<Faults>;
 
     fn open(thread: &Arc<Faults>) -> Result<Self, OsError> {
-        Ok(Self { faults: Arc::clone(thread), before: 0 })
+        Ok(Self { faults: Arc::clone(thread), before: 0, read: 0 })
     }
 
     fn is_of(&self, thread: &Arc<Faults>) -> bool {
@@ -48,14 +49,19 @@ impl Log for ModelLog {
     fn begin(&mut self) -> Result<(), OsError> {
         self.before = self.faults.counted.load(Relaxed);
         self.faults.logged.lock().unwrap().clear();
+        self.read = 0;
         Ok(())
     }
 
-    fn read(&mut self, visit: impl FnMut(usize)) -> Result<bool, OsError> {
+    fn drain(&mut self, visit: impl FnMut(usize)) {
         let logged = std::mem::take(&mut *self.faults.logged.lock().unwrap());
-        let faults = logged.len();
+        self.read += logged.len();
         logged.into_iter().for_each(visit);
-        Ok(faults == self.faults.counted.load(Relaxed) - self.before)
+    }
+
+    fn read(&mut self, visit: impl FnMut(usize)) -> Result<bool, OsError> {
+        self.drain(visit);
+        Ok(self.read == self.faults.counted.load(Relaxed) - self.before)
     }
 }
 
@@ -157,6 +163,7 @@ impl SmallHeap {
         }
         // It gets its first mark, and is looked at for that.
         seen[NEW] = self.slots[NEW].load(Relaxed);
+        logs.drain();
         let stop = self.world.stop();
         self.last_scan(&mut logs, &stop);
         self.look(&mut seen);
