@@ -100,6 +100,8 @@ struct Run<'a, M> {
     known: bool,
     /// Last scans that have found too much.
     late: u32,
+    /// Stops that may give up at their deadline.
+    attempts: u32,
     /// The part of blocks like the newest ones that had something alive.
     survival: f64,
 }
@@ -127,6 +129,7 @@ impl<M: ObjectModel> Shared<M> {
             logged: false,
             known: false,
             late: 0,
+            attempts: slices::attempts(self.memory.committed_and_limit().0),
             survival: self.memory.pool().last_survival(),
         };
         self.pacer.cycle_begins();
