@@ -190,6 +190,7 @@ impl<M: ObjectModel> Shared<M> {
 
     /// Stops the world and retires every allocation buffer.
     pub(super) fn stop(&self, purpose: StopPurpose) -> Stop<'_> {
+        self.memory.pool().retire_given_up(&self.memory.metadata);
         let mut laps = Laps::start(purpose);
         let world = self.world.stop();
         laps.stopped(&world.time_to_safepoint);

@@ -242,6 +242,22 @@ impl Pool {
         }
     }
 
+    /// Of the blocks that were taken since the last stop, retires those that their owners have given up
+    /// already. The world may run: so few are left for the stop that comes next.
+    pub(crate) fn retire_given_up(&mut self, metadata: &Metadata) {
+        for index in self.retired.0..self.young.len() {
+            let block = self.young[index];
+            if metadata.age(block) == Age::Young {
+                let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
+                let bit = 1 << (block % BLOCKS_PER_CHUNK);
+                chunk.owned &= !bit;
+                chunk.new |= bit;
+                self.young.swap(self.retired.0, index);
+                self.retired.0 += 1;
+            }
+        }
+    }
+
     /// Makes what mutators own young. They have retired their buffers, and the world is stopped.
     pub(crate) fn retire(&mut self, metadata: &Metadata) {
         let (blocks, ranges) = self.retired;

@@ -116,6 +116,22 @@ fn owned_blocks_are_left_out_and_are_not_new_before_they_are_retired() {
     assert!(blocks.forgive().is_empty());
 }
 
+/// By the time of a stop most of what was taken has been given up.
+#[test]
+fn a_block_that_was_given_up_is_retired_before_the_stop() {
+    let mut blocks = Blocks::new();
+    let [first, second, third] = blocks.take();
+    for block in [first, third] {
+        blocks.metadata.set_age(block, Age::Young);
+    }
+    blocks.pool.retire_given_up(&blocks.metadata);
+    assert_eq!(blocks.watched(Which::All, or_new), (vec![first, third], vec![]));
+    assert_eq!(blocks.forgive(), [first, third]);
+    blocks.pool.retire(&blocks.metadata);
+    assert_eq!(blocks.watched(Which::All, or_new), (vec![second], vec![]));
+    assert_eq!(blocks.forgive(), [second]);
+}
+
 #[test]
 fn pages_count_as_unprotected_until_a_scan_that_protects_them() {
     let mut blocks = Blocks::new();
