@@ -14,8 +14,8 @@
 //! - what that scan was not about has to be scanned still: blocks that have got their first mark since,
 //!   mostly.
 //!
-//! Where a log is not complete there is a scan of everything, as without logs. Nobody else writes to watched memory at
-//! all; what the kernel writes for a thread is counted as that thread's.
+//! Where a log is not complete there is a scan of everything, as without logs. Nobody else writes to watched
+//! memory at all; what the kernel writes for a thread is counted as that thread's.
 
 use crate::dirty::{PageSet, Tracker};
 use crate::mutator::{Local, Stopped, World};

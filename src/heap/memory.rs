@@ -137,8 +137,8 @@ impl Memory {
         used.saturating_add(bytes) <= self.capacity / 4 * 3
     }
 
-    /// A block for small objects; and what there is to spare, for the next ones. `prepare` is called with what the heap grows by, and is to
-    /// [prepare](Self::prepare) it.
+    /// A block for small objects; and what there is to spare, for the next ones. `prepare` is called with
+    /// what the heap grows by, and is to [prepare](Self::prepare) it.
     pub(crate) fn take_block(
         &self,
         kind: Kind,

@@ -34,7 +34,8 @@ pub(crate) enum Which {
     /// As above; what the last scan of all was about stands apart, as logs of the faults since then have what
     /// was written there.
     AllByLogs,
-    /// As [`All`](Self::All), but for hot chunks, which stay unprotected and thereby dirty until a later scan.
+    /// As [`All`](Self::All), but for hot chunks, which stay unprotected and thereby dirty until a later
+    /// scan.
     AllButHot,
     /// All of it, and protection stays as it is.
     AllAsItIs,
