@@ -152,6 +152,7 @@ impl<M: ObjectModel> Shared<M> {
         let mut report = CycleReport::new(Scope::Full, cause);
         let mut stop = self.stop(StopPurpose::Collection);
         self.pacer.cycle_begins();
+        let dropped = self.roots.dropped();
         let marks = self.memory.metadata.next_marks();
         let marking = Marking::new(self, Scope::Full, marks);
         let helpers = self.options.markers - 1;
@@ -169,7 +170,7 @@ impl<M: ObjectModel> Shared<M> {
             referee.check(self, &stop.world, marks);
         }
         if self.options.verify {
-            verify(self, &stop.world, marks, true);
+            verify(self, &stop.world, marks, Some(dropped));
             references.verify(&marking);
         }
         self.memory.metadata.flip_marks();

@@ -14,7 +14,8 @@ use crate::sync::atomic::Ordering::Relaxed;
 /// Checks `marks` against a marking of its own, and the metadata of all blocks.
 ///
 /// Everything reachable must be marked. That everything marked is reachable can be expected of a
-/// full collection only whose marking ran in one stop (`exact`).
+/// full collection only whose marking ran in one stop, and if no root was dropped since: `exact_since` is
+/// how many had been when that began.
 ///
 /// # Panics
 /// When something is wrong; the message says what and where.
@@ -22,7 +23,7 @@ pub(super) fn verify<M: ObjectModel>(
     shared: &Shared<M>,
     world: &Stopped<'_, Local>,
     marks: &Bitmap,
-    exact: bool,
+    exact_since: Option<usize>,
 ) {
     let seen = Bitmap::new(shared.memory.metadata.geometry.granules())
         .expect("no memory for the verifier's marks");
@@ -30,6 +31,7 @@ pub(super) fn verify<M: ObjectModel>(
     shared.find_roots(world, &mut |object| marker.push(object));
     marker.mark();
     marker.mark_kept();
+    let exact = exact_since == Some(shared.roots.dropped());
     compare(shared.memory.metadata.geometry, &marker.seen, marks, exact);
     check_blocks(shared);
 }

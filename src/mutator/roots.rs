@@ -29,6 +29,8 @@ pub(crate) struct Roots {
     sources: Mutex<Vec<(usize, Arc<dyn RootSource>)>>,
     ranges: Mutex<Vec<Range<usize>>>,
     next_id: AtomicUsize,
+    /// How many roots have been dropped. A thread without a mutator may do that during a stop.
+    dropped: AtomicUsize,
     pub(crate) pins: Pins,
 }
 
@@ -91,6 +93,11 @@ impl Roots {
                 visit(ObjectRef::at(address));
             }
         }
+    }
+
+    /// How many roots have been dropped so far.
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::Acquire)
     }
 
     /// Keeps roots from being added and removed, for a fork: also after a panic of a root source.
@@ -178,6 +185,8 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
+        self.roots.dropped.fetch_add(1, Ordering::Relaxed);
+        // Who finds it gone finds it counted.
         self.slot.store(0, Ordering::Release);
         lock(&self.roots.handles).free.push(self.slot);
     }
@@ -205,6 +214,7 @@ enum Registered {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.roots.dropped.fetch_add(1, Ordering::Relaxed);
         match &self.what {
             Registered::Source(id) => lock(&self.roots.sources).retain(|(other, _)| other != id),
             Registered::Range(range) => {

@@ -2,9 +2,11 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 
-use strandline::{Heap, HeapOptions, Kind, Mutator, ObjectRef, RootSource, SlotVisitor, StackScan};
+use strandline::{
+    Heap, HeapOptions, Kind, Mode, Mutator, ObjectRef, Root, RootSource, SlotVisitor, StackScan,
+};
 
 use crate::graph::{Graph, get, heap, node, set, store};
 
@@ -300,4 +302,31 @@ fn a_heap_whose_handle_was_dropped_serves_its_mutators() {
     drop((kept, large));
     drop(registration);
     assert_eq!(Arc::strong_count(&visits), 1);
+}
+
+/// A root source that drops a handle when it is asked for the first time, as a thread without a mutator may at
+/// any moment.
+struct DropsAHandle(Mutex<Option<Root>>);
+
+impl RootSource for DropsAHandle {
+    fn visit_roots(&self, _: &mut dyn SlotVisitor) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+/// The object was marked by then, and the verifier found no root of it.
+#[test]
+fn a_handle_that_is_dropped_in_the_middle_of_a_collection_is_no_complaint_of_the_verifier() {
+    let options = HeapOptions { mode: Mode::Stopped, verify: true, ..HeapOptions::default() };
+    let heap = heap(options);
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    let object = mutator.allocate(Kind::Leaf, 64).unwrap();
+    let source = Arc::new(DropsAHandle(Mutex::new(Some(mutator.root(object)))));
+    let registration = heap.add_root_source(Arc::clone(&source) as _);
+    mutator.collect();
+    assert!(source.0.lock().unwrap().is_none());
+    assert_eq!(heap.stats().live_objects, 1, "it was marked before");
+    drop(registration);
+    mutator.collect();
+    assert_eq!(heap.stats().live_objects, 0);
 }

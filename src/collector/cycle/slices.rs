@@ -227,7 +227,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             referee.check(shared, &stop.world, self.marking.marks);
         }
         if shared.options.verify {
-            verify(shared, &stop.world, self.marking.marks, false);
+            verify(shared, &stop.world, self.marking.marks, None);
             self.references.verify(&self.marking);
         }
         if scope == Scope::Full {
