@@ -151,7 +151,7 @@ impl<M: ObjectModel> Shared<M> {
     pub(super) fn collect_stopped(&self, cycle: &mut Cycle, cause: Cause) {
         let mut report = CycleReport::new(Scope::Full, cause);
         let mut stop = self.stop(StopPurpose::Collection);
-        self.pacer.cycle_begins();
+        self.pacer.cycle_begins(false);
         let dropped = self.roots.dropped();
         let marks = self.memory.metadata.next_marks();
         let marking = Marking::new(self, Scope::Full, marks);

@@ -132,7 +132,7 @@ impl<M: ObjectModel> Shared<M> {
             attempts: slices::attempts(self.memory.committed_and_limit().0),
             survival: self.memory.pool().last_survival(),
         };
-        self.pacer.cycle_begins();
+        self.pacer.cycle_begins(cycle.is_short(scope));
         let mut phase = Phase::Roots;
         while phase != Phase::Finished {
             let outcome = run.perform(phase);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::mark::Scope;
 use super::options::HeapOptions;
-use super::pacing::Allocated;
+use super::pacing::{Allocated, SHORT};
 use super::report::CycleReport;
 use super::sizing::Balancer;
 
@@ -21,6 +21,9 @@ const DOUBT: f64 = 1.25;
 
 /// A live size below which that is not worth a thought.
 const SMALL: usize = 16 << 20;
+
+/// Bytes a second from which on a program allocates fast: about half of what a thread can mark.
+const FAST: f64 = (1 << 30) as f64;
 
 /// What is known from one collection to the next.
 #[derive(Debug, Clone)]
@@ -42,6 +45,8 @@ pub(super) struct Cycle {
     /// that was alive.
     pub(super) during_minor: usize,
     pub(super) during_full: f64,
+    /// Bytes a second that the program allocated before the last cycle.
+    rate: f64,
     /// What asking for dirty pages took at the end of the last cycle.
     pub(super) scan_time: Duration,
     /// Whether the program wrote pages again as soon as they had been looked at, when that was last
@@ -95,6 +100,7 @@ impl Cycle {
             live: 0,
             during_minor: options.limit / 5,
             during_full: 0.25,
+            rate: 0.0,
             scan_time: Duration::ZERO,
             rewrites: false,
         }
@@ -112,7 +118,24 @@ impl Cycle {
                 late: report.late,
             },
         });
+        let alone = self.ended.elapsed().saturating_sub(report.time).as_secs_f64();
+        self.rate = (report.allocated_bytes - report.allocated_meanwhile) as f64 / alone;
         self.ended = Instant::now();
+    }
+
+    /// Whether the next cycle is likely to be short and the program allocates fast, so that it is better to
+    /// have it over.
+    pub(super) fn is_short(&self, scope: Scope) -> bool {
+        let time = match scope {
+            Scope::Minor => self.minor.map_or(self.full.time, |minor| minor.time),
+            Scope::Full => self.full_time(self.live),
+        };
+        self.rate >= FAST && time <= SHORT
+    }
+
+    /// What a full cycle takes that finds so much alive.
+    fn full_time(&self, live: usize) -> Duration {
+        self.full.time.mul_f64(live as f64 / self.full.live.max(1) as f64)
     }
 
     /// Takes note of what a cycle has left alive.
@@ -148,8 +171,7 @@ impl Cycle {
             // What it takes depends on old pages that were written, too, and these are not without end.
             let (time, kept) = (minor.time.mul_f64(part.min(2.0)), minor.kept as f64 * part);
             // What has been left since is partly garbage, which would cost nothing.
-            let live = self.live.midpoint(since.live) as f64;
-            let full = since.time.mul_f64(live / since.live.max(1) as f64);
+            let full = self.full_time(self.live.midpoint(since.live));
             let rate = (since.minors + full).as_secs_f64() / (since.allocated + room) as f64;
             time.as_secs_f64() <= DOUBT * rate * (room as f64 - kept)
         });
@@ -217,6 +239,20 @@ mod tests {
         let mut cycle = after_a_full_one();
         cycle.settle(&seen(Scope::Minor, 40, 40), 21 * MIB);
         assert_eq!(cycle.next_scope(40 * MIB), Scope::Minor);
+    }
+
+    #[test]
+    fn a_cycle_is_short_if_it_was_before_and_the_program_allocates_fast() {
+        let mut cycle = after_a_full_one();
+        cycle.settle(&seen(Scope::Minor, 2, 40), 21 * MIB);
+        assert!(!cycle.is_short(Scope::Minor));
+        cycle.rate = 2.0 * FAST;
+        assert!(cycle.is_short(Scope::Minor) && !cycle.is_short(Scope::Full));
+        cycle.settle(&seen(Scope::Full, 9, 40), 20 * MIB);
+        assert!(cycle.is_short(Scope::Full));
+        // A full cycle would have twice as much to mark.
+        cycle.settle(&seen(Scope::Minor, 9, 40), 40 * MIB);
+        assert!(cycle.is_short(Scope::Minor) && !cycle.is_short(Scope::Full));
     }
 
     #[test]

@@ -5,13 +5,19 @@
 //! While a cycle runs and room gets short, whoever takes a block first helps to mark, the longer
 //! the less room there is; and as long as may be where marking does not keep up with what the program
 //! writes and allocates. Only at the limit do mutators wait.
+//!
+//! In a short cycle of a program that allocates fast they help from the first block on: what it would make
+//! meanwhile would have to be marked, too, and it is over in a fraction of the time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use crate::sync::process::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// The longest that a mutator helps for one block.
 const LONGEST_TAX: Duration = Duration::from_micros(300);
+
+/// How long a cycle is short: everybody may help from its beginning, and at most for so long.
+pub(super) const SHORT: Duration = Duration::from_millis(10);
 
 /// Bytes that more are allowed for after a cycle that was late, besides a quarter.
 const MORE: usize = 1 << 20;
@@ -45,6 +51,9 @@ pub(super) struct Pacer {
     asked_at: AtomicUsize,
     /// Whether everybody helps as long as may be for each block, however much room there is.
     pressing: AtomicBool,
+    /// Until when they do so because the cycle is likely to be short, in nanoseconds after `epoch`.
+    short_until: AtomicU64,
+    epoch: Instant,
 }
 
 /// What room there is for a program between two cycles.
@@ -102,6 +111,8 @@ impl Pacer {
             late: AtomicBool::new(false),
             asked_at: AtomicUsize::new(0),
             pressing: AtomicBool::new(false),
+            short_until: AtomicU64::new(0),
+            epoch: Instant::now(),
         };
         pacer.set(room);
         pacer
@@ -128,7 +139,12 @@ impl Pacer {
     /// In a forked child: a cycle that was going on is not.
     pub(super) fn cut_off(&self) {
         self.running.store(false, Relaxed);
+        self.relax();
+    }
+
+    fn relax(&self) {
         self.pressing.store(false, Relaxed);
+        self.short_until.store(0, Relaxed);
     }
 
     /// A mutator has to wait.
@@ -157,7 +173,7 @@ impl Pacer {
     /// Help grows from nothing to its most, at three quarters of the way to the wall.
     fn tax(&self, allocated: usize) -> Charge {
         let (from, wall) = (self.taxed_from.load(Relaxed), self.wall.load(Relaxed));
-        let pressing = self.pressing.load(Relaxed);
+        let pressing = self.pressing.load(Relaxed) || self.is_short();
         if allocated <= from {
             return if pressing { Charge::Assist(LONGEST_TAX) } else { Charge::GoOn };
         }
@@ -165,6 +181,12 @@ impl Pacer {
         let part = (allocated - from) as f64 / ((wall.saturating_sub(from) / 4 * 3).max(1)) as f64;
         let part = if pressing { 1.0 } else { part.min(1.0) };
         Charge::Assist(LONGEST_TAX.mul_f64(part))
+    }
+
+    /// Whether the cycle was to be short and is not old yet.
+    fn is_short(&self) -> bool {
+        let until = self.short_until.load(Relaxed);
+        until > 0 && self.epoch.elapsed() < Duration::from_nanos(until)
     }
 
     /// Sets when the next cycle is to begin.
@@ -177,18 +199,20 @@ impl Pacer {
         self.wall.store(room.free, Relaxed);
     }
 
-    /// A cycle begins now.
-    pub(super) fn cycle_begins(&self) {
+    /// A cycle begins now. If it is a `short` one, whoever takes a block helps from now on.
+    pub(super) fn cycle_begins(&self, short: bool) {
         let allocated = self.allocated.load(Relaxed);
         self.at_begin.store(allocated, Relaxed);
         self.asked_at.store(allocated, Relaxed);
+        let until = if short { (self.epoch.elapsed() + SHORT).as_nanos() as u64 } else { 0 };
+        self.short_until.store(until, Relaxed);
         self.running.store(true, Relaxed);
     }
 
     /// A cycle ends now.
     pub(super) fn cycle_ends(&self) -> Allocated {
         self.running.store(false, Relaxed);
-        self.pressing.store(false, Relaxed);
+        self.relax();
         let total = self.allocated.swap(0, Relaxed);
         let late = self.late.swap(false, Relaxed);
         Allocated { total, during: total - self.at_begin.load(Relaxed), late }

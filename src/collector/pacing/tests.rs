@@ -12,7 +12,7 @@ fn a_cycle_begins_when_the_nursery_is_used_up() {
     assert_eq!(pacer.charge(100), Charge::GoOn);
     assert_eq!(pacer.charge(1), Charge::Collect);
     assert!(pacer.is_time());
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     pacer.charge(7);
     assert_eq!(pacer.cycle_ends(), Allocated { total: 108, during: 7, late: false });
     assert_eq!(pacer.charge(100), Charge::GoOn);
@@ -41,7 +41,7 @@ fn more_is_allowed_for_after_a_cycle_that_was_late() {
 fn where_marking_does_not_keep_up_there_is_help_however_much_room() {
     let pacer = pacer(100, 1000, 0);
     pacer.charge(100);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert_eq!(pacer.charge(10), Charge::GoOn);
     assert!(pacer.is_felt() && !pacer.is_felt());
     assert!(pacer.press() && !pacer.press());
@@ -50,7 +50,7 @@ fn where_marking_does_not_keep_up_there_is_help_however_much_room() {
     assert_eq!(pacer.charge(10), Charge::Assist(LONGEST_TAX));
     pacer.cycle_ends();
     pacer.charge(100);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert_eq!(pacer.charge(10), Charge::GoOn);
 }
 
@@ -58,7 +58,7 @@ fn where_marking_does_not_keep_up_there_is_help_however_much_room() {
 fn help_grows_as_room_gets_short() {
     let pacer = pacer(100, 1000, 0);
     pacer.charge(100);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert_eq!(pacer.charge(300), Charge::GoOn);
     assert_eq!(pacer.charge(225), Charge::Assist(LONGEST_TAX / 2));
     assert_eq!(pacer.charge(225), Charge::Assist(LONGEST_TAX));
@@ -69,7 +69,7 @@ fn help_grows_as_room_gets_short() {
 fn only_what_is_taken_since_it_was_asked_in_this_cycle_is_felt() {
     let pacer = pacer(100, 1000, 0);
     pacer.charge(101);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert!(!pacer.is_felt(), "nothing was taken in this cycle");
     pacer.charge(1);
     assert!(pacer.is_felt());
@@ -77,7 +77,7 @@ fn only_what_is_taken_since_it_was_asked_in_this_cycle_is_felt() {
     pacer.charge(1);
     pacer.cycle_ends();
     pacer.charge(101);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert!(!pacer.is_felt());
 }
 
@@ -86,12 +86,12 @@ fn only_what_is_taken_since_it_was_asked_in_this_cycle_is_felt() {
 fn help_because_of_what_the_program_writes_is_no_sign_of_too_little_room() {
     let pacer = pacer(100, 1000, 0);
     pacer.charge(100);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     pacer.press();
     assert_eq!(pacer.charge(10), Charge::Assist(LONGEST_TAX));
     assert!(!pacer.cycle_ends().late);
     pacer.charge(100);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert_eq!(pacer.charge(301), Charge::Assist(LONGEST_TAX.mul_f64(1.0 / 450.0)));
     assert!(pacer.cycle_ends().late);
 }
@@ -100,11 +100,26 @@ fn help_because_of_what_the_program_writes_is_no_sign_of_too_little_room() {
 fn a_cycle_that_was_cut_off_asks_for_no_help() {
     let pacer = pacer(100, 1000, 0);
     pacer.charge(100);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     pacer.press();
     pacer.cut_off();
     assert!(!pacer.is_running());
     assert_eq!(pacer.charge(1), Charge::Collect);
-    pacer.cycle_begins();
+    pacer.cycle_begins(false);
     assert_eq!(pacer.charge(1), Charge::GoOn);
+}
+
+#[test]
+fn everybody_helps_from_the_beginning_of_a_short_cycle_on() {
+    let pacer = pacer(100, 1000, 0);
+    pacer.charge(100);
+    pacer.cycle_begins(true);
+    assert_eq!(pacer.charge(10), Charge::Assist(LONGEST_TAX));
+    // It was not to be so long.
+    pacer.short_until.store(1, Relaxed);
+    assert_eq!(pacer.charge(10), Charge::GoOn);
+    pacer.cycle_ends();
+    pacer.charge(100);
+    pacer.cycle_begins(false);
+    assert_eq!(pacer.charge(10), Charge::GoOn);
 }

@@ -41,7 +41,7 @@ fn nothing_is_populated_while_a_cycle_goes_on() {
     let heap = heap();
     let shared = &heap.shared;
     let mut mutator = heap.attach(StackScan::None).unwrap();
-    shared.pacer.cycle_begins();
+    shared.pacer.cycle_begins(false);
     grow(&mut mutator);
     shared.populate_ahead();
     assert_eq!(heap.stats().populated_ahead, 0);
