@@ -10,7 +10,7 @@ use strandline::{Heap, Kind, Mutator, ObjectRef, OutOfMemory, StackScan};
 use crate::driver::{Failure, Outcome, Workload, on_threads};
 use crate::model::Nodes;
 use crate::options::Options;
-use crate::trees::{Children, Tree, tree_size};
+use crate::trees::{Children, Tree, forget, tree_size};
 use crate::write::Writer;
 
 /// Binary trees built from above and below while a tree and an array stay (GCBench)
@@ -40,8 +40,8 @@ fn rounds() -> impl Iterator<Item = (u32, u64)> {
     (4..=16).step_by(2).map(|depth| (depth, 2 * tree_size(STRETCH) / tree_size(depth)))
 }
 
-/// A tree that is dropped at once; returns the length of its left edge. Functions of their own, so
-/// that nothing on the stack remembers the tree.
+/// The length of the left edge of a tree that is dropped at once. Functions of their own, so that their
+/// frames are gone when the stack is overwritten.
 #[inline(never)]
 fn from_below<W: Writer>(mutator: &mut Mutator, writer: W, depth: u32) -> Result<u64, OutOfMemory> {
     Ok(Tree::<Node>::bottom_up(mutator, writer, depth)?.left_spine())
@@ -73,16 +73,20 @@ fn check_array(array: ObjectRef) -> u64 {
 }
 
 /// The whole program, once.
+#[inline(never)]
 fn program<W: Writer>(mutator: &mut Mutator, writer: W) -> Result<u64, OutOfMemory> {
     let mut sum = from_below(mutator, writer, STRETCH)?;
+    forget(STRETCH);
     let long_lived = Tree::<Node>::top_down(mutator, writer, LONG_LIVED)?;
     let array = new_array(mutator)?;
     for (depth, count) in rounds() {
         for _ in 0..count {
             sum += from_above(mutator, writer, depth)?;
+            forget(depth);
         }
         for _ in 0..count {
             sum += from_below(mutator, writer, depth)?;
+            forget(depth);
         }
     }
     Ok(sum + black_box(long_lived).count(mutator) + check_array(black_box(array)))
@@ -101,7 +105,11 @@ impl Workload for GcBench {
         let (threads, start) = (usize::from(self.threads), Instant::now());
         let sums = on_threads(threads, |_| {
             let mut mutator = heap.attach(StackScan::Conservative)?;
-            (0..self.reps).try_fold(0, |sum, _| Ok(sum + program(&mut mutator, writer)?))
+            (0..self.reps).try_fold(0, |sum, _| {
+                let more = program(&mut mutator, writer)?;
+                forget(STRETCH);
+                Ok(sum + more)
+            })
         })?;
         let (run, sum, repetitions) =
             (start.elapsed(), sums.iter().sum(), Some(self.reps as usize));

@@ -1,8 +1,11 @@
 //! Binary trees of headerless nodes.
 //!
 //! References are in local variables and nowhere else while a tree grows; that is enough, because
-//! the stacks of these threads are scanned. So the code is what it would be without a collector.
+//! the stacks of these threads are scanned. So the code is what it would be without a collector, but for
+//! one thing: what is dropped leaves its address behind, where the next call of the same function has the
+//! same variable and has not written it yet ([`forget`]).
 
+use std::hint::black_box;
 use std::marker::PhantomData;
 
 use strandline::{Kind, Mutator, ObjectRef, OutOfMemory};
@@ -30,6 +33,19 @@ impl<N> Copy for Tree<N> {}
 pub(crate) struct Children {
     left: Option<ObjectRef>,
     right: Option<ObjectRef>,
+}
+
+/// The levels of a tree that is worth forgetting, and bytes of stack that have known it.
+const LARGE: u32 = 12;
+const FRAMES: usize = 8 << 10;
+
+/// Overwrites what functions that have returned have left on the stack, if they had a large tree of so many
+/// levels: otherwise it would often be found, and kept, until the next one is complete.
+#[inline(never)]
+pub(crate) fn forget(depth: u32) {
+    if depth >= LARGE {
+        black_box(&mut [0_u8; FRAMES]);
+    }
 }
 
 /// The number of nodes of a tree with `depth` levels below the root.
