@@ -32,6 +32,9 @@ const CYCLES: usize = 4;
 /// or has the block left out that a test is about.
 const NOTICED_WITHIN: usize = 16;
 
+/// Stops that are interrupted: in the first ones the page may still be dirty.
+const STOPS: u32 = 3;
+
 /// Runs `act` in cycles of both scopes, with logs of faults and without: with all rules, and without `rule`.
 fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
     control_with(FaultLogging::Never, rule, prepare, act);
@@ -135,7 +138,7 @@ fn store_into_an_owned_block(program: &mut Program, progress: Progress) -> Until
 }
 
 /// As the next, but as often as stops give up before the brake consumes what they have found: only
-/// then nothing but the ledger knows of it.
+/// then nothing but the ledger knows of it. The time is up when it is the page's turn.
 fn keep_stops_busy_until_the_brake(program: &mut Program, progress: Progress) -> Until {
     let last = PATIENCE as usize + 1;
     if progress.moment == Moment::Remarking && progress.remarks <= last {
@@ -144,6 +147,7 @@ fn keep_stops_busy_until_the_brake(program: &mut Program, progress: Progress) ->
         let object = program.fresh();
         if progress.remarks == last {
             set(program.last, 1, object);
+            program.interrupt_at_the_last(STOPS);
         }
     }
     Until::Parked

@@ -39,6 +39,9 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
     /// Pages without marked objects cost a look at their mark bits: four words for 4 KiB.
     fn rescan(&mut self, pages: PageRange, next: Option<PageRange>) -> Looked {
         self.ask_for(next);
+        if self.is_hurried() && self.marking().rules.is_interrupted(pages) {
+            return Looked::Until(pages.start());
+        }
         let metadata = &self.marking().memory.metadata;
         for piece in pages.pieces(BLOCK) {
             let objects = match metadata.content(metadata.geometry.block(piece.start())) {

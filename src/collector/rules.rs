@@ -98,6 +98,11 @@ mod imp {
         pub(in super::super) fn leaves_out(&self) -> Option<PageRange> {
             None
         }
+
+        #[inline(always)]
+        pub(in super::super) fn is_interrupted(&self, _: PageRange) -> bool {
+            false
+        }
     }
 }
 
@@ -117,6 +122,8 @@ mod imp {
         pub(in super::super) hook: Mutex<Option<Hook>>,
         /// Pages that scans are to leave out.
         pub(in super::super) left_out: Mutex<Option<PageRange>>,
+        /// An address, and in how many stops the time is to be up when it is its page's turn.
+        pub(in super::super) interrupted: Mutex<(usize, u32)>,
     }
 
     impl Rules {
@@ -136,6 +143,14 @@ mod imp {
 
         pub(in super::super) fn leaves_out(&self) -> Option<PageRange> {
             *self.left_out.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(in super::super) fn is_interrupted(&self, pages: PageRange) -> bool {
+            let mut interrupted = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
+            let (address, times) = &mut *interrupted;
+            let here = *times > 0 && (pages.start()..pages.end()).contains(address);
+            *times -= u32::from(here);
+            here
         }
     }
 }

@@ -284,10 +284,13 @@ mod tests {
         memory
     }
 
-    /// A log of the calling thread, unless this machine forbids that.
-    fn log() -> Option<FaultLog> {
-        let log = FaultLog::open(calling_thread_id());
-        log.inspect_err(|error| println!("nothing was tested: {error}")).ok()
+    /// Passes a log of the calling thread to the test, unless this machine forbids that. No other test forks
+    /// meanwhile: each page would have a fault again, also where the kernel writes to one.
+    fn with_log(test: impl FnOnce(FaultLog)) {
+        match FaultLog::open(calling_thread_id()) {
+            Ok(log) => fork::undivided(|| test(log)),
+            Err(error) => println!("nothing was tested: {error}"),
+        }
     }
 
     fn touch(page: PageRange) {
@@ -298,70 +301,75 @@ mod tests {
     #[test]
     fn every_fault_is_logged_with_its_address() {
         let memory = untouched(PAGES);
-        let Some(mut log) = log() else { return };
-        let mut seen = Vec::with_capacity(4 * PAGES);
-        log.begin().unwrap();
-        for page in (0..PAGES).rev() {
-            touch(memory.range().subrange(page, 1));
-        }
-        assert!(log.read(|address| seen.push(address)).unwrap(), "a fault is missing");
-        let starts = (0..PAGES).rev().map(|page| memory.range().subrange(page, 1).start());
-        seen.retain(|&address| {
-            memory.range().intersection(PageRange::covering(address, 1).unwrap()).is_some()
+        with_log(|mut log| {
+            let mut seen = Vec::with_capacity(4 * PAGES);
+            log.begin().unwrap();
+            for page in (0..PAGES).rev() {
+                touch(memory.range().subrange(page, 1));
+            }
+            assert!(log.read(|address| seen.push(address)).unwrap(), "a fault is missing");
+            let starts = (0..PAGES).rev().map(|page| memory.range().subrange(page, 1).start());
+            seen.retain(|&address| {
+                memory.range().intersection(PageRange::covering(address, 1).unwrap()).is_some()
+            });
+            assert_eq!(seen, starts.collect::<Vec<_>>());
         });
-        assert_eq!(seen, starts.collect::<Vec<_>>());
     }
 
     #[test]
     fn what_was_read_before_is_not_missing() {
         let memory = untouched(2 * PAGES);
-        let Some(mut log) = log() else { return };
-        log.begin().unwrap();
-        let (mut drained, mut read) = (0, 0);
-        (0..PAGES).for_each(|page| touch(memory.range().subrange(page, 1)));
-        log.drain(|_| drained += 1);
-        (PAGES..2 * PAGES).for_each(|page| touch(memory.range().subrange(page, 1)));
-        assert!(log.read(|_| read += 1).unwrap());
-        assert!(drained >= PAGES && read >= PAGES, "{drained} and {read} faults");
+        with_log(|mut log| {
+            log.begin().unwrap();
+            let (mut drained, mut read) = (0, 0);
+            (0..PAGES).for_each(|page| touch(memory.range().subrange(page, 1)));
+            log.drain(|_| drained += 1);
+            (PAGES..2 * PAGES).for_each(|page| touch(memory.range().subrange(page, 1)));
+            assert!(log.read(|_| read += 1).unwrap());
+            assert!(drained >= PAGES && read >= PAGES, "{drained} and {read} faults");
+        });
     }
 
     #[test]
     fn what_was_logged_before_it_began_is_forgotten() {
         let memory = untouched(PAGES);
-        let Some(mut log) = log() else { return };
-        touch(memory.range());
-        log.begin().unwrap();
-        let mut logged = 0;
-        assert!(log.read(|_| logged += 1).unwrap());
-        assert_eq!(logged, 0);
+        with_log(|mut log| {
+            touch(memory.range());
+            log.begin().unwrap();
+            let mut logged = 0;
+            assert!(log.read(|_| logged += 1).unwrap());
+            assert_eq!(logged, 0);
+        });
     }
 
     #[test]
     fn a_fault_that_the_kernel_resolved_for_a_copy_of_its_own_is_missing() {
         let memory = untouched(PAGES);
-        let Some(mut log) = log() else { return };
-        let from = [7_u8; 8];
-        let local = [std::io::IoSlice::new(&from)];
-        let to = nix::sys::uio::RemoteIoVec { base: memory.range().start(), len: from.len() };
-        log.begin().unwrap();
-        let copied = nix::sys::uio::process_vm_writev(nix::unistd::getpid(), &local, &[to]);
-        assert_eq!(copied, Ok(from.len()));
-        assert!(!log.read(|_| ()).unwrap(), "nothing was missing");
+        with_log(|mut log| {
+            let from = [7_u8; 8];
+            let local = [std::io::IoSlice::new(&from)];
+            let to = nix::sys::uio::RemoteIoVec { base: memory.range().start(), len: from.len() };
+            log.begin().unwrap();
+            let copied = nix::sys::uio::process_vm_writev(nix::unistd::getpid(), &local, &[to]);
+            assert_eq!(copied, Ok(from.len()));
+            assert!(!log.read(|_| ()).unwrap(), "nothing was missing");
+        });
     }
 
     #[test]
     fn what_the_buffer_has_no_room_for_is_missing() {
         let pages = ROOM / RECORD as usize + 1;
         let memory = untouched(pages);
-        let Some(mut log) = log() else { return };
-        for round in 0..2 {
-            log.begin().unwrap();
-            for page in 0..pages {
-                touch(memory.range().subrange(page, 1));
+        with_log(|mut log| {
+            for round in 0..2 {
+                log.begin().unwrap();
+                for page in 0..pages {
+                    touch(memory.range().subrange(page, 1));
+                }
+                let complete = log.read(|_| ()).unwrap();
+                assert_eq!(complete, round == 1, "round {round}: touched memory has no faults");
             }
-            let complete = log.read(|_| ()).unwrap();
-            assert_eq!(complete, round == 1, "round {round}: touched memory has no faults");
-        }
+        });
     }
 
     #[test]

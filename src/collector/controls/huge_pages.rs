@@ -7,6 +7,9 @@ use crate::collector::rules::{Moment, Rule};
 /// More cycles than a chunk has to be calm for.
 const CYCLES: usize = 24;
 
+/// Programs of which one must have chunks restored.
+const ATTEMPTS: usize = 8;
+
 /// Splits the program's huge pages and leaves them alone. When the first ones are being restored, there
 /// and elsewhere the only references to new objects are stored. Returns the first complaint.
 fn write_to_what_is_restored(program: &mut Program) -> Option<String> {
@@ -49,10 +52,15 @@ fn huge_pages_are_restored_where_nothing_is_written() {
     if !has_huge_pages() {
         return;
     }
-    let mut program = Program::new();
-    assert_eq!(write_to_what_is_restored(&mut program), None);
-    let restored = program.heap.stats().restored_huge_pages;
-    assert!((1..=8).contains(&restored), "{restored} of some six chunks were restored");
+    // The kernel collapses nothing that a child shares, and other tests fork.
+    let restores = (0..ATTEMPTS).any(|_| {
+        let mut program = Program::new();
+        assert_eq!(write_to_what_is_restored(&mut program), None);
+        let restored = program.heap.stats().restored_huge_pages;
+        assert!(restored <= 8, "{restored} of some six chunks were restored");
+        restored > 0
+    });
+    assert!(restores, "no chunk was restored in {ATTEMPTS} programs");
 }
 
 #[test]

@@ -292,6 +292,12 @@ impl Program {
         *self.heap.shared.rules.left_out.lock().unwrap() = Some(block);
     }
 
+    /// Has the time be up in so many stops when it is the turn of the last object's page.
+    pub(super) fn interrupt_at_the_last(&mut self, stops: u32) {
+        let interrupted = (self.last.address(), stops);
+        *self.heap.shared.rules.interrupted.lock().unwrap() = interrupted;
+    }
+
     /// Runs a cycle, with `act` at every moment of it. The error is the complaint.
     pub(super) fn cycle(
         &mut self,
