@@ -40,7 +40,14 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     fn collect(&self, cause: Cause, seen: u64) {
         if self.concurrent && self.have_workers() {
             match self.wait_for_cycle(cause) {
-                Answer::Served => return,
+                Answer::Served => {
+                    if cause == Cause::Allocation
+                        && let Some(time) = self.pacer.awaited()
+                    {
+                        self.assist(time);
+                    }
+                    return;
+                }
                 Answer::Failed(message) => panic!("the collector has stopped: {message}"),
                 Answer::ShutDown => {}
             }
@@ -85,7 +92,7 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         let (end, mut last) = (start + time, JobNumber::default());
         // Between two runs of the markers there is nobody to help. Who went on then would make the
         // next one as long as the last.
-        while self.pacer.is_running() && Instant::now() < end {
+        while (self.pacer.is_running() || self.pacer.is_time()) && Instant::now() < end {
             if !self.crew.assist(end, &mut last) {
                 self.crew.await_job(end, last);
             }

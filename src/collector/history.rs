@@ -8,8 +8,9 @@ use super::pacing::{Allocated, SHORT};
 use super::report::CycleReport;
 use super::sizing::Balancer;
 
-/// Bytes that are allocated for each that is alive before a cycle is a full one, whatever minor ones
-/// have left. What died old is found then, which costs an eighth of a byte marked for each allocated.
+/// Bytes that are allocated for each that is alive, or that there is room for if that is more, before a
+/// cycle is a full one, whatever minor ones have left. What died old is found then, which costs an eighth
+/// of a byte marked for each allocated at most; the more room there is, the less would that add to it.
 const FULL_AFTER: usize = 8;
 
 /// A full cycle has some use when minor ones have left one part in so many of the room.
@@ -165,7 +166,7 @@ impl Cycle {
     /// Probability Models with Optimization Applications", Ross, 1970).
     pub(super) fn next_scope(&self, room: usize) -> Scope {
         let since = &self.full;
-        let overdue = since.allocated / FULL_AFTER >= self.live.max(SMALL);
+        let overdue = since.allocated / FULL_AFTER >= self.live.max(room).max(SMALL);
         let is_worth_it = self.minor.is_none_or(|minor| {
             let part = room as f64 / minor.allocated as f64;
             // What it takes depends on old pages that were written, too, and these are not without end.
@@ -218,6 +219,16 @@ mod tests {
         assert_eq!(cycle.next_scope(20 * MIB), Scope::Full);
         cycle.settle(&seen(Scope::Full, 20, 20), 20 * MIB);
         assert_eq!(cycle.next_scope(20 * MIB), Scope::Minor);
+    }
+
+    #[test]
+    fn what_died_old_is_found_later_where_it_would_add_little_to_the_room() {
+        let mut cycle = after_a_full_one();
+        for _ in 0..8 {
+            assert_eq!(cycle.next_scope(60 * MIB), Scope::Minor);
+            cycle.settle(&seen(Scope::Minor, 0, 60), 20 * MIB);
+        }
+        assert_eq!(cycle.next_scope(60 * MIB), Scope::Full);
     }
 
     #[test]

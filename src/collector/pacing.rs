@@ -54,6 +54,8 @@ pub(super) struct Pacer {
     /// Until when they do so because the cycle is likely to be short, in nanoseconds after `epoch`.
     short_until: AtomicU64,
     epoch: Instant,
+    /// Whether the next cycle is likely to be short.
+    next_is_short: AtomicBool,
 }
 
 /// What room there is for a program between two cycles.
@@ -113,8 +115,9 @@ impl Pacer {
             pressing: AtomicBool::new(false),
             short_until: AtomicU64::new(0),
             epoch: Instant::now(),
+            next_is_short: AtomicBool::new(false),
         };
-        pacer.set(room);
+        pacer.set(room, false);
         pacer
     }
 
@@ -134,6 +137,12 @@ impl Pacer {
     /// Whether so much was allocated that it is time for a cycle.
     pub(super) fn is_time(&self) -> bool {
         self.allocated.load(Relaxed) > self.trigger.load(Relaxed)
+    }
+
+    /// How long a mutator that has asked for a cycle waits for it, to help: for a short one, so that its
+    /// processor is the driver's, which might else not run before the room is used up.
+    pub(super) fn awaited(&self) -> Option<Duration> {
+        self.next_is_short.load(Relaxed).then_some(LONGEST_TAX)
     }
 
     /// In a forked child: a cycle that was going on is not.
@@ -189,14 +198,15 @@ impl Pacer {
         until > 0 && self.epoch.elapsed() < Duration::from_nanos(until)
     }
 
-    /// Sets when the next cycle is to begin.
-    pub(super) fn set(&self, room: Room) {
+    /// Sets when the next cycle is to begin, and whether it is likely to be short.
+    pub(super) fn set(&self, room: Room, short: bool) {
         let trigger = room.trigger();
         let rest = room.free.saturating_sub(trigger);
         let untaxed = untaxed(room.during as f64, rest as f64) as usize;
         self.trigger.store(trigger, Relaxed);
         self.taxed_from.store(trigger + untaxed, Relaxed);
         self.wall.store(room.free, Relaxed);
+        self.next_is_short.store(short, Relaxed);
     }
 
     /// A cycle begins now. If it is a `short` one, whoever takes a block helps from now on.

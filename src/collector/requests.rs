@@ -66,7 +66,7 @@ impl Requests {
     /// Asks for what `cause` needs:
     ///
     /// - allocation: a cycle, without waiting for it;
-    /// - exhaustion: the end of the cycle that is going on, or else a whole full one;
+    /// - exhaustion: the end of the cycle that is going on or has been asked for, or else a whole full one;
     /// - request and stress: a full cycle that begins after this;
     /// - request for the young: any cycle that begins after this.
     pub(super) fn ask(&self, cause: Cause) -> Wish {
@@ -80,6 +80,8 @@ impl Requests {
                 0
             }
             Cause::Exhaustion if state.is_running() => state.begun,
+            // The driver was asked in time and had no processor yet: no reason to do more.
+            Cause::Exhaustion if wanted.is_some() => state.begun + 1,
             Cause::RequestYoung => {
                 state.want(Scope::Minor, cause);
                 state.begun + 1

@@ -16,6 +16,11 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 /// Blocks to sweep before mutators get a chance at the lock.
 const BATCH: usize = 32;
 
+/// The part of the room above the live size that is kept for what is allocated during a cycle, and the
+/// part if that is little because everybody helps.
+const KEPT: usize = 4;
+const KEPT_IF_SHORT: usize = 8;
+
 /// Wakes the background sweeper.
 #[derive(Default)]
 pub(super) struct Sweeping {
@@ -181,14 +186,22 @@ impl<M: ObjectModel> Shared<M> {
         pool.resize(chunks_within(cycle.target), chunks_within(live + room));
         drop(pool);
         let nursery = cycle.target.saturating_sub(live);
-        let nursery = if self.concurrent { nursery / 4 * 3 } else { nursery };
-        let room = |during| Room { nursery, free: room, during };
+        let room = |during, short: bool| {
+            let kept = match (self.concurrent, short) {
+                (false, _) => 0,
+                (true, false) => nursery / KEPT,
+                (true, true) => nursery / KEPT_IF_SHORT,
+            };
+            Room { nursery: nursery - kept, free: room, during }
+        };
         if self.concurrent {
             let during = cycle.during(Scope::Minor);
-            cycle.next = cycle.next_scope(room(during).trigger() + during);
-            self.pacer.set(room(cycle.during(cycle.next)));
+            let short = cycle.is_short(Scope::Minor);
+            cycle.next = cycle.next_scope(room(during, short).trigger() + during);
+            let short = cycle.is_short(cycle.next);
+            self.pacer.set(room(cycle.during(cycle.next), short), short);
         } else {
-            self.pacer.set(room(0));
+            self.pacer.set(room(0, false), false);
         }
         self.lock_recorder().live_bytes = live;
     }

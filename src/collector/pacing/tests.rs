@@ -123,3 +123,11 @@ fn everybody_helps_from_the_beginning_of_a_short_cycle_on() {
     pacer.cycle_begins(false);
     assert_eq!(pacer.charge(10), Charge::GoOn);
 }
+
+#[test]
+fn who_asks_for_a_short_cycle_waits_for_it() {
+    let pacer = pacer(100, 1000, 0);
+    assert_eq!(pacer.awaited(), None);
+    pacer.set(Room { nursery: 100, free: 1000, during: 0 }, true);
+    assert_eq!(pacer.awaited(), Some(LONGEST_TAX));
+}

@@ -27,6 +27,19 @@ fn allocation_asks_for_a_minor_cycle_once_and_goes_on() {
 }
 
 #[test]
+fn exhaustion_waits_for_the_cycle_that_was_asked_for_and_asks_for_a_full_one_where_there_is_none() {
+    let requests = Requests::default();
+    requests.ask(Cause::Allocation);
+    let wish = requests.ask(Cause::Exhaustion);
+    assert_eq!((wanted(&requests), requests.answer(wish)), (Some(Scope::Minor), None));
+    requests.begin();
+    requests.end();
+    assert_eq!(requests.answer(wish), Some(Answer::Served));
+    requests.ask(Cause::Exhaustion);
+    assert_eq!(wanted(&requests), Some(Scope::Full));
+}
+
+#[test]
 fn what_needs_a_full_cycle_goes_before_what_does_not() {
     let mut state = State::default();
     state.want(Scope::Minor, Cause::Allocation);
