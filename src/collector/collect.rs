@@ -92,9 +92,10 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         let (end, mut last) = (start + time, JobNumber::default());
         // Between two runs of the markers there is nobody to help. Who went on then would make the
         // next one as long as the last.
-        while (self.pacer.is_running() || self.pacer.is_time()) && Instant::now() < end {
+        let is_expected = || self.pacer.is_running() || self.pacer.is_time();
+        while is_expected() && Instant::now() < end {
             if !self.crew.assist(end, &mut last) {
-                self.crew.await_job(end, last);
+                self.crew.await_job(end, last, is_expected);
             }
         }
         self.lock_recorder().stalled(start.elapsed());

@@ -35,7 +35,7 @@ pub(super) struct Crew {
     state: Mutex<State>,
     /// Signalled when there is a job for helpers, or when they are to end.
     called: Condvar,
-    /// Signalled when there is a job where assistance is welcome.
+    /// Signalled when there is a job where assistance is welcome, and when there will be none.
     welcome: Condvar,
     /// Signalled when somebody leaves a job.
     left: Condvar,
@@ -121,13 +121,26 @@ impl Crew {
         true
     }
 
-    /// Waits until assistance is welcome in another job than the `last`, or until `deadline`.
-    pub(super) fn await_job(&self, deadline: Instant, last: JobNumber) {
+    /// Waits until assistance is welcome in another job than the `last`, or until `deadline`; not if no
+    /// job `is_expected`. When that changes, [`send_away`](Self::send_away) is to be called.
+    pub(super) fn await_job(
+        &self,
+        deadline: Instant,
+        last: JobNumber,
+        is_expected: impl FnOnce() -> bool,
+    ) {
         let state = self.lock();
         let time = deadline.saturating_duration_since(Instant::now());
-        if state.open_to(last).is_none() && !time.is_zero() {
+        if state.open_to(last).is_none() && !time.is_zero() && is_expected() {
             drop(self.welcome.wait_timeout(state, time).expect("no panic under the crew's lock"));
         }
+    }
+
+    /// Ends the waiting of those who await a job: none is expected any more.
+    pub(super) fn send_away(&self) {
+        // Who has found before that one is expected waits by now.
+        drop(self.lock());
+        self.welcome.notify_all();
     }
 
     /// The life of a helper.

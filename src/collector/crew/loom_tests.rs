@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use super::*;
 use crate::sync::model::{check, refute};
@@ -106,9 +106,14 @@ fn awaited_job(
     assistant.join().unwrap();
 }
 
+fn expecting(crew: &Crew, later: Instant, last: JobNumber) {
+    crew.await_job(later, last, || true);
+}
+
 #[test]
 fn loom_who_waits_for_a_job_hears_of_it() {
-    check(None, || awaited_job(|crew, work, lead| crew.run(0, true, work, lead), Crew::await_job));
+    let run = |crew: &Crew, work: &Work<'_>, lead: &dyn Fn()| crew.run(0, true, work, lead);
+    check(None, move || awaited_job(run, expecting));
 }
 
 #[test]
@@ -120,7 +125,7 @@ fn loom_control_a_job_that_nobody_who_waits_is_told_of() {
             lead();
         });
     };
-    refute("deadlock", None, move || awaited_job(silent, Crew::await_job));
+    refute("deadlock", None, move || awaited_job(silent, expecting));
 }
 
 #[test]
@@ -129,4 +134,31 @@ fn loom_control_waiting_for_a_job_that_has_begun() {
     refute("deadlock", None, move || {
         awaited_job(|crew, work, lead| crew.run(0, true, work, lead), blindly);
     });
+}
+
+/// Somebody waits for a job, of which there will be none.
+fn no_job(send_away: fn(&Crew)) {
+    let (crew, expected) = (Arc::new(Crew::default()), Arc::new(AtomicBool::new(true)));
+    let assistant = loom::thread::spawn({
+        let (crew, expected) = (Arc::clone(&crew), Arc::clone(&expected));
+        let later = Instant::now() + Duration::from_secs(3600);
+        move || {
+            while expected.load(Relaxed) {
+                crew.await_job(later, JobNumber::default(), || expected.load(Relaxed));
+            }
+        }
+    });
+    expected.store(false, Relaxed);
+    send_away(&crew);
+    assistant.join().unwrap();
+}
+
+#[test]
+fn loom_nobody_waits_for_a_job_that_will_not_be() {
+    check(None, || no_job(Crew::send_away));
+}
+
+#[test]
+fn loom_control_sending_away_who_is_about_to_wait() {
+    refute("deadlock", None, || no_job(|crew| crew.welcome.notify_all()));
 }

@@ -65,12 +65,14 @@ fn a_mutator_assists_where_it_is_welcome_and_says_until_when() {
 #[test]
 fn nobody_waits_for_a_job_that_is_there_or_for_none_beyond_the_deadline() {
     let crew = Crew::default();
-    crew.await_job(Instant::now(), JobNumber::default());
-    crew.await_job(Instant::now() + Duration::from_millis(1), JobNumber::default());
-    crew.run(0, true, &|_| (), || crew.await_job(later(), JobNumber::default()));
+    crew.await_job(Instant::now(), JobNumber::default(), || true);
+    crew.await_job(Instant::now() + Duration::from_millis(1), JobNumber::default(), || true);
+    crew.await_job(later(), JobNumber::default(), || false);
+    crew.run(0, true, &|_| (), || crew.await_job(later(), JobNumber::default(), || true));
     // One where assistance is not welcome is none.
     crew.run(0, false, &|_| (), || {
-        crew.await_job(Instant::now() + Duration::from_millis(1), JobNumber::default())
+        let soon = Instant::now() + Duration::from_millis(1);
+        crew.await_job(soon, JobNumber::default(), || true);
     });
 }
 
@@ -80,7 +82,7 @@ fn an_assistant_does_not_come_back_to_a_job_that_is_done() {
     crew.run(0, true, &|_| (), || {
         assert!(crew.assist(later(), &mut last));
         assert!(!crew.assist(later(), &mut last));
-        crew.await_job(Instant::now() + Duration::from_millis(1), last);
+        crew.await_job(Instant::now() + Duration::from_millis(1), last, || true);
     });
     crew.run(0, true, &|_| (), || assert!(crew.assist(later(), &mut last), "another one"));
     // One that it has left because its time was up is not done.

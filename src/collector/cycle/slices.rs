@@ -237,6 +237,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.report.end(shared.end_collection(), shared.pacer.cycle_ends());
         stop.laps.lap(|report| &mut report.finish);
         self.report.stops.push(shared.resume(stop));
+        shared.crew.send_away();
     }
 }
 
