@@ -47,6 +47,8 @@ struct Program<'a, W> {
 impl<W: Writer> Program<'_, W> {
     /// Inserts a node with a key that is not there yet. Returns the key.
     fn insert(&mut self, writer: W) -> Result<u64, OutOfMemory> {
+        // A block of memory is enough for a hundred insertions.
+        self.mutator.safepoint();
         loop {
             let key = key(&mut self.random);
             if !self.tree.find(key) {
