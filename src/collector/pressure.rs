@@ -8,6 +8,7 @@ use super::heap::{Heap, Shared};
 use super::history::Cycle;
 use super::options::HeapOptions;
 use crate::heap::NoChunk;
+use crate::heap::geometry::CHUNK;
 use crate::mutator::{Mutator, OutOfMemory};
 use crate::object::{ObjectModel, ObjectRef};
 use crate::os::pressure::memory_pressure;
@@ -90,17 +91,28 @@ fn shaped(options: &HeapOptions, high: bool, external: usize, live: usize, wante
     target.max(live.saturating_add(NO_ROOM))
 }
 
+/// Bytes that may be allocated before a collection in a heap of so many chunks, which hold objects: of its
+/// size a part is metadata.
+pub(super) fn nursery_in(chunks: usize, live: usize) -> usize {
+    (chunks * CHUNK).saturating_sub(live).max(NO_ROOM)
+}
+
+/// Bytes that may be allocated at all, for pacing: never so few that cycles would follow each other
+/// without a break.
+pub(super) fn free_in(chunks: usize, live: usize) -> usize {
+    (chunks * CHUNK).saturating_sub(live).max(SMALLEST_ROOM)
+}
+
 impl<M> Shared<M> {
     /// The size that the heap should have with `live` bytes alive, from what its sizing policy wants.
     pub(super) fn shaped_target(&self, live: usize, wanted: usize) -> usize {
         shaped(&self.options, self.is_pressed(), self.references.external_bytes(), live, wanted)
     }
 
-    /// Bytes that the heap may grow by with `live` bytes alive, for pacing: never so few that cycles
-    /// would follow each other without a break.
-    pub(super) fn room_to_grow(&self, live: usize) -> usize {
+    /// The size that the heap may grow to with `live` bytes alive.
+    pub(super) fn largest(&self, live: usize) -> usize {
         let ceiling = ceiling(&self.options, self.references.external_bytes(), live);
-        ceiling.saturating_sub(live).max(SMALLEST_ROOM)
+        ceiling.max(live.saturating_add(SMALLEST_ROOM))
     }
 
     /// After a full collection: gives back what has been idle for some of them, and asks how short
@@ -236,6 +248,12 @@ mod tests {
     fn the_policy_has_its_way_where_there_is_enough() {
         assert_eq!(target(None, false, 0, 30), 60);
         assert_eq!(target(None, false, 0, 80), 100);
+    }
+
+    #[test]
+    fn there_is_room_for_objects_where_no_metadata_is() {
+        assert_eq!((nursery_in(20, 30 * MIB), free_in(20, 30 * MIB)), (10 * MIB, 10 * MIB));
+        assert_eq!((nursery_in(20, 40 * MIB), free_in(20, 40 * MIB)), (NO_ROOM, SMALLEST_ROOM));
     }
 
     #[test]

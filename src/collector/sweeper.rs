@@ -8,6 +8,7 @@ use super::history::Cycle;
 use super::mark::Scope;
 use super::options::Sizing;
 use super::pacing::Room;
+use super::pressure::{free_in, nursery_in};
 use crate::heap::{chunks_within, collapse, populate};
 use crate::object::ObjectModel;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ const BATCH: usize = 32;
 /// The part of the room above the live size that is kept for what is allocated during a cycle, and the
 /// part if that is little because everybody helps.
 const KEPT: usize = 4;
-const KEPT_IF_SHORT: usize = 8;
+const KEPT_IF_SHORT: usize = 12;
 
 /// Wakes the background sweeper.
 #[derive(Default)]
@@ -182,28 +183,28 @@ impl<M: ObjectModel> Shared<M> {
             cycle.target = self.shaped_target(live, cycle.target);
         }
         cycle.settle(&seen, live);
-        let room = self.room_to_grow(live);
-        pool.resize(chunks_within(cycle.target), chunks_within(live + room));
+        let [target, most] = [cycle.target, self.largest(live)].map(chunks_within);
+        pool.resize(target, most);
         drop(pool);
-        let nursery = cycle.target.saturating_sub(live);
-        let room = |during, short: bool| {
-            let kept = match (self.concurrent, short) {
-                (false, _) => 0,
-                (true, false) => nursery / KEPT,
-                (true, true) => nursery / KEPT_IF_SHORT,
-            };
-            Room { nursery: nursery - kept, free: room, during }
-        };
-        if self.concurrent {
-            let during = cycle.during(Scope::Minor);
-            let short = cycle.is_short(Scope::Minor);
-            cycle.next = cycle.next_scope(room(during, short).trigger() + during);
-            let short = cycle.is_short(cycle.next);
-            self.pacer.set(room(cycle.during(cycle.next), short), short);
-        } else {
-            self.pacer.set(room(0, false), false);
-        }
+        self.pace(cycle, nursery_in(target, live), free_in(most, live));
         self.lock_recorder().live_bytes = live;
+    }
+
+    /// Decides how much of the heap the next cycle looks at, and when it is to begin.
+    fn pace(&self, cycle: &mut Cycle, nursery: usize, free: usize) {
+        if !self.concurrent {
+            self.pacer.set(Room { nursery, free, during: 0 }, false);
+            return;
+        }
+        let room = |during, short: bool| {
+            let kept = nursery / if short { KEPT_IF_SHORT } else { KEPT };
+            Room { nursery: nursery - kept, free, during }
+        };
+        let during = cycle.during(Scope::Minor);
+        let before = room(during, cycle.is_short(Scope::Minor)).trigger();
+        cycle.next = cycle.next_scope(before + during);
+        let short = cycle.is_short(cycle.next);
+        self.pacer.set(room(cycle.during(cycle.next), short), short);
     }
 }
 

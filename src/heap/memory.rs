@@ -112,7 +112,12 @@ impl Memory {
         // Nobody else adds without the lock.
         let external = self.external.load(Relaxed).checked_add(bytes).ok_or(NoChunk::Limit)?;
         let limit = pool.limit.checked_sub(chunks_for(external)).ok_or(NoChunk::Limit)?;
-        pool.chunks.shrink_to(limit, self.tracker())?;
+        let mut shrunk = pool.chunks.shrink_to(limit, self.tracker());
+        // What the last collection has found may be free and not known to be.
+        if shrunk.is_err() && pool.sweep_all(&self.metadata) {
+            shrunk = pool.chunks.shrink_to(limit, self.tracker());
+        }
+        shrunk?;
         self.external.fetch_add(bytes, Relaxed);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use strandline::{Heap, HeapOptions, Kind, Mode, Mutator, Root, Sizing, StackScan};
+use strandline::{Cause, Heap, HeapOptions, Kind, Mode, Mutator, Root, Sizing, StackScan};
 
 use crate::both;
 use crate::graph::{Graph, heap, node};
@@ -102,6 +102,25 @@ fn external_memory_and_the_heap_share_the_limit() {
         assert!(heap.charge_external(&mut mutator, owner.get(), usize::MAX).is_err());
         drop(owner);
         mutator.allocate(Kind::Leaf, 50 * MIB).unwrap();
+    }
+}
+
+/// One full collection is enough, also when nothing was swept since. Often: the sweeper may have been first.
+#[test]
+fn what_the_last_collection_found_is_room_for_external_memory() {
+    for options in both() {
+        for _ in 0..16 {
+            let heap = heap(options);
+            let mut mutator = heap.attach(StackScan::None).unwrap();
+            let owner = node(&mut mutator, 0, 0);
+            let owner = mutator.root(owner);
+            mutator.allocate(Kind::Leaf, 40 * MIB).unwrap();
+            mutator.collect();
+            let before = heap.cycles().len();
+            heap.charge_external(&mut mutator, owner.get(), 40 * MIB).unwrap();
+            let causes: Vec<_> = heap.cycles()[before..].iter().map(|cycle| cycle.cause).collect();
+            assert!(!causes.contains(&Cause::Exhaustion), "{causes:?}");
+        }
     }
 }
 

@@ -27,7 +27,7 @@ impl Pool {
     }
 
     /// Sweeps everything that is left. Returns whether anything was.
-    pub(super) fn sweep_all(&mut self, metadata: &Metadata) -> bool {
+    pub(crate) fn sweep_all(&mut self, metadata: &Metadata) -> bool {
         let unswept = self.large_unswept || self.has_unswept();
         self.sweep_large(metadata);
         for kind in Kind::ALL {
