@@ -145,6 +145,11 @@ impl Pacer {
         self.next_is_short.load(Relaxed).then_some(LONGEST_TAX)
     }
 
+    /// Whether it will be time for a cycle when an eighth more has been allocated.
+    pub(super) fn is_nearly_time(&self) -> bool {
+        self.allocated.load(Relaxed) > self.trigger.load(Relaxed) / 8 * 7
+    }
+
     /// In a forked child: a cycle that was going on is not.
     pub(super) fn cut_off(&self) {
         self.running.store(false, Relaxed);

@@ -140,10 +140,11 @@ impl<M: ObjectModel> Shared<M> {
     }
 
     /// Has what the last cycle has left for it collapsed. Not while the next one goes on, which protects
-    /// it again.
+    /// it again, nor shortly before: the kernel lets nobody have a fault meanwhile, and a stop waits for that.
     fn restore_huge_pages(&self) {
         let next = || self.memory.pool().next_to_collapse();
         while !self.pacer.is_running()
+            && !self.pacer.is_nearly_time()
             && let Some(range) = next()
         {
             collapse(range);

@@ -9,7 +9,10 @@ fn pacer(nursery: usize, free: usize, during: usize) -> Pacer {
 #[test]
 fn a_cycle_begins_when_the_nursery_is_used_up() {
     let pacer = pacer(100, 1000, 0);
-    assert_eq!(pacer.charge(100), Charge::GoOn);
+    assert_eq!(pacer.charge(80), Charge::GoOn);
+    assert!(!pacer.is_nearly_time());
+    assert_eq!(pacer.charge(20), Charge::GoOn);
+    assert!(pacer.is_nearly_time() && !pacer.is_time());
     assert_eq!(pacer.charge(1), Charge::Collect);
     assert!(pacer.is_time());
     pacer.cycle_begins(false);
