@@ -22,10 +22,10 @@ mod references;
 mod sync;
 
 pub use collector::{
-    BarrierCheck, BarrierReport, BarrierTarget, Because, CycleObserver, CycleReport, FaultLogging,
-    Heap, HeapError, HeapOptions, HeapStats, LOG_VARIABLE, Link, MARKERS_VARIABLE,
-    MAX_HEAP_VARIABLE, Mode, ObjectInfo, OptionError, OutOfMemoryHandler, RootPath, Scope, Sizing,
-    SlotChange, StillAttached, StopPurpose, StopReport, TrimError,
+    BarrierCheck, BarrierReport, BarrierTarget, Because, CycleObserver, CycleReport, Heap,
+    HeapError, HeapOptions, HeapStats, LOG_VARIABLE, Link, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
+    Mode, ObjectInfo, OptionError, OutOfMemoryHandler, RootPath, Scope, Sizing, SlotChange,
+    StillAttached, StopPurpose, StopReport, TrimError,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Pinned, Registration, Root, RootSource,

@@ -4,7 +4,6 @@
 //! all rules in force the same program must get through, cycle after cycle.
 
 mod arrays;
-mod fault_logs;
 mod forks;
 mod huge_pages;
 mod program;
@@ -21,53 +20,42 @@ use super::rules::{Moment, Rule};
 use crate::collector::cycle::slices::PATIENCE;
 use crate::heap::geometry::BLOCK;
 use crate::mutator::StackScan;
-use crate::{FaultLogging, Heap, HeapOptions, Mode};
+use crate::{Heap, HeapOptions, Mode};
 
 type Act = fn(&mut Program, Progress) -> Until;
 
 /// Cycles that must pass.
 const CYCLES: usize = 4;
 
-/// Cycles within which a broken rule must be noticed. Not each of them has a log of faults that is complete,
-/// or has the block left out that a test is about.
+/// Cycles within which a broken rule must be noticed. Not each of them has the block left
+/// out that a test is about.
 const NOTICED_WITHIN: usize = 16;
 
 /// Stops that are interrupted: in the first ones the page may still be dirty.
 const STOPS: u32 = 3;
 
-/// Runs `act` in cycles of both scopes, with logs of faults and without: with all rules, and without `rule`.
+/// Runs `act` in cycles of both scopes: with all rules, and without `rule`.
 fn control(rule: Rule, prepare: fn(&mut Program), act: Act) {
-    control_with(FaultLogging::Never, rule, prepare, act);
-    control_with(FaultLogging::Always, rule, prepare, act);
-}
-
-fn control_with(logging: FaultLogging, rule: Rule, prepare: fn(&mut Program), act: Act) {
     for scope in [Scope::Minor, Scope::Full] {
-        control_in(scope, logging, rule, prepare, act);
+        control_in(scope, rule, prepare, act);
     }
 }
 
-fn control_in(
-    scope: Scope,
-    logging: FaultLogging,
-    rule: Rule,
-    prepare: fn(&mut Program),
-    act: Act,
-) {
-    let mut program = Program::with(None, logging);
+fn control_in(scope: Scope, rule: Rule, prepare: fn(&mut Program), act: Act) {
+    let mut program = Program::new();
     prepare(&mut program);
     for cycle in 1..=CYCLES {
         let result = program.cycle(scope, act);
         assert_eq!(result, Ok(()), "{scope:?} cycle {cycle} with all rules");
     }
-    let mut program = Program::with(None, logging).without(rule);
+    let mut program = Program::new().without(rule);
     prepare(&mut program);
     let complaint = (1..=NOTICED_WITHIN)
         .find_map(|cycle| program.cycle(scope, act).err().map(|complaint| (cycle, complaint)));
     let (cycle, complaint) = complaint.unwrap_or_else(|| {
         panic!("{NOTICED_WITHIN} {scope:?} cycles without {rule:?} went unnoticed")
     });
-    println!("{scope:?}, {logging:?}, without {rule:?}: cycle {cycle}: {complaint}");
+    println!("{scope:?}, without {rule:?}: cycle {cycle}: {complaint}");
     let expected = match rule {
         Rule::RetiredOnly | Rule::RetiredValues => "traced before it was initialised",
         Rule::ClearDead => "which is not marked",
@@ -182,6 +170,17 @@ fn control_marking_ends_after_a_last_scan_in_the_stop() {
     control(Rule::LastScan, nothing, store_before_the_stop);
 }
 
+/// A thread that is not attached writes to the page first: the reference is stored without a fault.
+#[test]
+fn control_what_another_thread_made_writable_is_found_by_the_last_scan() {
+    control(Rule::LastScan, nothing, |program, progress| {
+        if progress.is_first_remark() {
+            program.write_to_the_last_elsewhere();
+        }
+        store_before_the_stop(program, progress)
+    });
+}
+
 #[test]
 fn control_marking_ends_when_nothing_is_left() {
     control(Rule::NothingLeft, nothing, keep_the_stop_busy);
@@ -189,8 +188,7 @@ fn control_marking_ends_when_nothing_is_left() {
 
 #[test]
 fn control_a_slot_that_refers_to_an_owned_block_is_owed() {
-    // A log begins before the store, so its page is looked at in the last stop whether it is owed or not.
-    control_with(FaultLogging::Never, Rule::OweSkipped, nothing, store_into_an_owned_block);
+    control(Rule::OweSkipped, nothing, store_into_an_owned_block);
 }
 
 #[test]
@@ -218,10 +216,6 @@ fn control_external_objects_are_looked_at_in_the_last_stop() {
 #[test]
 fn control_a_word_is_no_reference_into_an_owned_block() {
     control(Rule::RetiredOnly, nothing, |program, progress| {
-        if progress.moment == Moment::Traced && progress.traced == 1 {
-            // So that with logs, too, the next round is about its page.
-            set(program.conservative.get(), 1, program.last);
-        }
         if progress.is_first_preclean() {
             let object = program.unmade(64);
             set(program.conservative.get(), 0, object);

@@ -20,9 +20,8 @@
 //!   then dirty pages are consumed and looked at, until that is quickly done or does not get
 //!   quicker even though threads that allocate are held up.
 //! - **Remark**: a stop with a deadline. First what is owed is looked at. When that is done in time:
-//!   a last scan (GET alone: what is left unprotected is dirty, which is safe) or what logs of page
-//!   faults have in its place ([`fault_logs`](super::fault_logs)), roots, the pages that
-//!   were found, and whatever they lead to. Marking has ended when, in this stop, nothing is owed and
+//!   a last scan of all that is tracked (GET alone: what is left unprotected is dirty, which is safe),
+//!   roots, the pages that were found, and whatever they lead to. Marking has ended when, in this stop, nothing is owed and
 //!   nothing is left to trace.
 //!
 //! A remark that is late hands back what is left and lets the program go on: incremental update
@@ -41,13 +40,11 @@ use std::time::{Duration, Instant};
 use phase::gets_quicker;
 pub(super) use phase::{Outcome, Phase};
 
-use super::collect::{RootSlots, Stop};
-use super::fault_logs::FaultLogs;
+use super::collect::RootSlots;
 use super::heap::Shared;
 use super::history::Cycle;
 use super::ledger::Slices;
 use super::mark::{Marker, Marking, Scope, Tally, When};
-use super::options::FaultLogging;
 use super::references::References;
 use super::report::{CycleReport, StopPurpose};
 use super::rules::{Moment, Rule};
@@ -55,7 +52,6 @@ use crate::dirty::{BackendKind, PageSet};
 use crate::heap::{Reading, Where};
 use crate::mutator::Cause;
 use crate::object::{ObjectModel, ObjectRef};
-use crate::sync::process::MutexGuard;
 
 /// Objects that are marked for each page that is looked at again where the program only grows.
 const GROWING: usize = 8;
@@ -68,9 +64,6 @@ const MOST: f64 = 0.5;
 const WORTH_FAULTS: f64 = 4.0;
 /// The same where stores take no faults.
 const WORTH_A_ROUND: f64 = 1.5;
-
-/// What beginning and reading the log of a thread's faults takes in stops.
-const LOG_TIME: Duration = Duration::from_micros(50);
 
 /// What looking at a page takes until that is known.
 const PAGE_TIME: Duration = Duration::from_nanos(300);
@@ -92,12 +85,6 @@ struct Run<'a, M> {
     /// looked at.
     felt: bool,
     rewrites: bool,
-    /// Whether there are logs of faults to begin, and whether they have everything that was written since
-    /// the last round has consumed it.
-    logs: bool,
-    logged: bool,
-    /// Whether they had when the last stop to find roots read them.
-    known: bool,
     /// Last scans that have found too much.
     late: u32,
     /// Stops that may give up at their deadline.
@@ -125,9 +112,6 @@ impl<M: ObjectModel> Shared<M> {
             consumed: None,
             felt: false,
             rewrites: cycle.rewrites,
-            logs: false,
-            logged: false,
-            known: false,
             late: 0,
             attempts: slices::attempts(self.memory.committed_and_limit().0),
             survival: self.memory.pool().last_survival(),
@@ -140,7 +124,6 @@ impl<M: ObjectModel> Shared<M> {
         }
         let Run { mut report, rewrites, scan_time, .. } = run;
         (cycle.rewrites, cycle.scan_time) = (rewrites, scan_time);
-        self.lock_fault_logs().rest(self.memory.tracker());
         self.leave_hot_chunks_unprotected(report.number);
         self.unprotect_split_huge_pages();
         report.time = report.start.elapsed();
@@ -149,23 +132,6 @@ impl<M: ObjectModel> Shared<M> {
 }
 
 impl<M> Shared<M> {
-    pub(super) fn lock_fault_logs(&self) -> MutexGuard<'_, FaultLogs> {
-        self.fault_logs.lock().expect("no panic under the lock of the fault logs")
-    }
-
-    fn begin_fault_logs(&self, stop: &Stop<'_>) {
-        self.lock_fault_logs().begin(&stop.world, self.unpinned(), self.memory.tracker());
-    }
-
-    /// How many objects ever were pinned in watched memory, if none is. To be relied on, the world is stopped.
-    fn unpinned(&self) -> Option<usize> {
-        if self.rules.holds(Rule::LogUnpinned) {
-            self.roots.pins.ever_if_none_now()
-        } else {
-            Some(0)
-        }
-    }
-
     fn leave_hot_chunks_unprotected(&self, cycle: u64) {
         if !self.options.hot_chunks {
             return;
@@ -201,9 +167,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         match phase {
             Phase::Roots => {
                 self.shared.rules.reached(Moment::Starting);
-                if self.report.scope == Scope::Minor {
-                    self.logs = self.open_fault_logs();
-                }
                 self.find_roots();
             }
             Phase::Trace => {
@@ -213,7 +176,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
                 self.trace();
             }
             Phase::Preclean { before, .. } => {
-                self.logs = self.open_fault_logs();
                 self.find_roots();
                 self.felt = self.shared.pacer.is_felt();
                 if !self.felt && self.is_rewritten() {
@@ -247,20 +209,14 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (shared, start, place) = (self.shared, Instant::now(), self.place());
         let (memory, rules) = (&shared.memory, &shared.rules);
         rules.reached(Moment::Consuming);
-        let logs = shared.lock_fault_logs();
-        let written = self.known.then(|| logs.written());
         let progress = if early {
             shared.ledger.consume_early(place, memory, rules)
         } else {
-            shared.ledger.consume(written, place, memory, rules)
+            shared.ledger.consume(place, memory, rules)
         };
-        self.logged = !progress.failed && logs.have_begun();
-        drop(logs);
         shared.ledger.forgive_unmarked(memory, self.marking.marks, rules);
         let time = start.elapsed();
-        if !self.known {
-            self.scan_time = time;
-        }
+        self.scan_time = time;
         self.report.scanning += time;
         self.report.rounds += 1;
         self.report.scanned(progress);
@@ -298,18 +254,11 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn dirty(&mut self, reading: Option<Reading>) -> usize {
         let (shared, place) = (self.shared, self.place());
         let memory = &shared.memory;
-        let count = |dirty: &PageSet| {
-            if let Some(reading) = reading {
-                memory.pool().take_temperature(reading, dirty, &memory.metadata);
-            }
-            dirty.len()
-        };
-        // What was left out of the last round is in no log.
-        if self.known && self.consumed.is_some() {
-            count(shared.lock_fault_logs().written())
-        } else {
-            count(&shared.ledger.dirty(place, memory, &shared.rules))
+        let dirty = shared.ledger.dirty(place, memory, &shared.rules);
+        if let Some(reading) = reading {
+            memory.pool().take_temperature(reading, &dirty, &memory.metadata);
         }
+        dirty.len()
     }
 
     /// How many pages can be looked at in so much time.
@@ -353,42 +302,10 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         self.marking.run(helpers, when, &seed, |first| seed(first))
     }
 
-    /// Whether there are logs of the faults of all threads, and it is worth while to begin them.
-    fn open_fault_logs(&mut self) -> bool {
-        let shared = self.shared;
-        let tracker = shared.memory.tracker();
-        let threads = shared.world.attached() as u32;
-        let wanted = match shared.options.fault_logging {
-            FaultLogging::WhenWorthwhile => self.scan_time > LOG_TIME * (threads + 1),
-            FaultLogging::Always => true,
-            FaultLogging::Never => false,
-        };
-        // A referee wants to know what scans find.
-        let useful = tracker.kind() == BackendKind::Uffd && !tracker.has_witness();
-        let allowed = useful && shared.unpinned().is_some();
-        wanted && allowed && shared.lock_fault_logs().open(&shared.world).is_ok()
-    }
-
-    /// Ends the logs of faults. Whether they have all that was written since the last round.
-    fn read_fault_logs(&mut self, stop: &Stop<'_>) -> bool {
-        let shared = self.shared;
-        let content = !shared.rules.holds(Rule::CompleteLog);
-        // Once only: what was read is not there a second time.
-        let logged = std::mem::take(&mut self.logged);
-        let (mut logs, pins) = (shared.lock_fault_logs(), shared.unpinned());
-        logs.read(&stop.world, pins, shared.memory.tracker(), content) && logged
-    }
-
-    /// Stops the world to retire the buffers and to find the roots, and for little else: to read the logs
-    /// of faults and begin them anew, if there are any.
+    /// Stops the world to retire the buffers and to find the roots, and for nothing else.
     fn find_roots(&mut self) {
         let shared = self.shared;
-        shared.lock_fault_logs().drain();
         let mut stop = shared.stop(StopPurpose::Roots);
-        self.known = self.read_fault_logs(&stop);
-        if self.logs {
-            shared.begin_fault_logs(&stop);
-        }
         let mut roots: Vec<ObjectRef> = Vec::new();
         shared.find_roots(&stop.world, &mut |root| roots.push(root));
         self.find_external(&mut roots);

@@ -34,7 +34,6 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
 use super::crew::HeldCrew;
-use super::fault_logs::FaultLogs;
 use super::heap::Shared;
 use super::history::Cycle;
 use super::precedence::HeldPrecedence;
@@ -167,7 +166,6 @@ struct Locks<'a> {
     _workers: MutexGuard<'a, Workers>,
     _roots: HeldRoots<'a>,
     references: HeldTables<'a>,
-    fault_logs: MutexGuard<'a, FaultLogs>,
     _pressure: HeldPressure<'a>,
     precedence: HeldPrecedence<'a>,
     pool: sync::MutexGuard<'a, Pool>,
@@ -222,7 +220,6 @@ impl<M: ObjectModel> StoppedToFork for Held<M> {
             _workers: shared.workers.lock().unwrap_or_else(PoisonError::into_inner),
             _roots: shared.roots.hold(),
             references: shared.references.hold(),
-            fault_logs: shared.fault_logs.lock().unwrap_or_else(PoisonError::into_inner),
             _pressure: shared.pressure.hold(),
             precedence: shared.precedence.hold(),
             pool: shared.memory.pool_lock().hold(),
@@ -255,7 +252,6 @@ fn mend<M: ObjectModel>(shared: &Shared<M>, locks: &mut Locks<'_>) {
     shared.memory.pool_lock().forget_waiters();
     locks.pool.chunks.release_touched();
     locks.pool.release_reserved(metadata);
-    locks.fault_logs.close(shared.memory.tracker());
     locks.requests.cut_off();
     locks.precedence.cut_off();
     if locks.cycle.cut_off() {

@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Weak};
 
 use super::crew::Crew;
-use super::fault_logs::FaultLogs;
 use super::fork;
 use super::history::Cycle;
 use super::ledger::Ledger;
@@ -93,7 +92,6 @@ pub(super) struct Shared<M> {
     pub(super) sweeping: Sweeping,
     /// Pages to look at again.
     pub(super) ledger: Ledger,
-    pub(super) fault_logs: Mutex<FaultLogs>,
     /// Whether a driver thread runs the cycles, while the program runs.
     pub(super) concurrent: bool,
     pub(super) requests: Requests,
@@ -186,7 +184,6 @@ impl<M: ObjectModel> Heap<M> {
             stress_count: AtomicU32::new(0),
             sweeping: Sweeping::default(),
             ledger: Ledger::new(span),
-            fault_logs: Mutex::new(FaultLogs::new(span)),
             concurrent,
             requests: Requests::default(),
             pressure: Pressure::default(),

@@ -20,7 +20,7 @@ use crate::dirty::{PageSet, Scan, TrackError, Tracker};
 use crate::heap::geometry::BLOCK;
 use crate::heap::{Age, Bitmap, Marks, Memory, Reading, Watched, Where, Which};
 use crate::os::PageRange;
-use crate::sync::process::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that one thread scans at a time, when several do.
 const PIECE: usize = 32 << 20;
@@ -47,8 +47,6 @@ pub(super) struct Progress {
     pub(super) rest: Option<usize>,
     /// Whether hot chunks were left out.
     pub(super) but_hot: bool,
-    /// Whether the kernel refused a part, which may not be protected.
-    pub(super) failed: bool,
 }
 
 /// How much to consume in a stop.
@@ -90,20 +88,9 @@ impl Ledger {
         self.owed.is_empty()
     }
 
-    /// Consumes what was written there (GET + WP); these pages are clean from now on. `written`, if it is
-    /// known, has all that was written since the last time to what that was about.
-    pub(super) fn consume(
-        &self,
-        written: Option<&PageSet>,
-        place: Where<'_>,
-        memory: &Memory,
-        rules: &Rules,
-    ) -> Progress {
-        let which = if written.is_some() { Which::AllByLogs } else { Which::All };
-        let mut watched = watched(which, place, memory, rules);
-        if let Some(written) = written {
-            watched.scan_where(written);
-        }
+    /// Consumes what was written there (GET + WP); these pages are clean from now on.
+    pub(super) fn consume(&self, place: Where<'_>, memory: &Memory, rules: &Rules) -> Progress {
+        let watched = watched(Which::All, place, memory, rules);
         self.consume_these(watched, Portion::ALL, memory.tracker(), rules)
     }
 
@@ -132,10 +119,7 @@ impl Ledger {
     ) -> Progress {
         let mut watched = watched(Which::InPart, place, memory, rules);
         watched.skip_until(portion.from);
-        let ranges = watched.quiet.clone();
-        let progress = self.consume_these(watched, portion, memory.tracker(), rules);
-        memory.pool().note_consumed(&ranges, portion.from, progress.rest, &memory.metadata);
-        progress
+        self.consume_these(watched, portion, memory.tracker(), rules)
     }
 
     /// The pages that are dirty (GET); they stay so, and nothing is owed for it. The program is running.
@@ -169,34 +153,6 @@ impl Ledger {
         self.peek_these(watched, memory.tracker(), rules, help);
     }
 
-    /// As [`peek`](Self::peek), where `found` has what was written to anything that the last
-    /// [`consume`](Self::consume) was about: only the rest is scanned.
-    pub(super) fn peek_with_log(
-        &self,
-        found: &PageSet,
-        memory: &Memory,
-        marks: &Marks,
-        rules: &Rules,
-    ) {
-        let watched = watched(Which::AllAsItIsByLogs, Where::Marked(marks), memory, rules);
-        self.peek_these_with_log(found, watched, memory.tracker(), rules);
-    }
-
-    pub(super) fn peek_these_with_log(
-        &self,
-        found: &PageSet,
-        watched: Watched,
-        tracker: &Tracker,
-        rules: &Rules,
-    ) {
-        for &range in &watched.logged {
-            found.take_in(range, |pages| self.owed.insert(pages));
-        }
-        if rules.holds(Rule::ScanUnlogged) {
-            self.peek_these(watched, tracker, rules, None);
-        }
-    }
-
     pub(super) fn peek_these(
         &self,
         watched: Watched,
@@ -221,14 +177,13 @@ impl Ledger {
         let in_pieces = |range: &PageRange| range.pieces(portion.piece());
         let pieces: Vec<_> = watched.quiet.iter().flat_map(in_pieces).collect();
         let (next, dirty) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let failed = AtomicBool::new(false);
         let in_time = || portion.deadline.is_none_or(|deadline| Instant::now() < deadline);
         let work = || {
             while in_time()
                 && dirty.load(Ordering::Relaxed) < portion.pages
                 && let Some(&piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed))
             {
-                dirty.fetch_add(self.dirty_in(piece, &scan, &failed), Ordering::Relaxed);
+                dirty.fetch_add(self.dirty_in(piece, &scan), Ordering::Relaxed);
             }
         };
         match help {
@@ -243,22 +198,19 @@ impl Ledger {
         let rest = pieces.get(next.into_inner()).map(|piece| piece.start());
         let dirty = dirty.into_inner();
         let Watched { unprotected, but_hot, .. } = watched;
-        let failed = failed.into_inner() || rules.leaves_out().is_some();
-        Progress { dirty, unprotected, rest, but_hot, failed }
+        Progress { dirty, unprotected, rest, but_hot }
     }
 
     fn dirty_in(
         &self,
         range: PageRange,
         scan: &impl Fn(PageRange) -> Result<Scan, TrackError>,
-        failed: &AtomicBool,
     ) -> usize {
         match scan(range) {
             Ok(scan) => scan.pages,
             Err(error) => {
                 debug_assert!(!error.refused_arguments(), "{error}");
                 // All of the range is owed: slow, and nothing is lost.
-                failed.store(true, Ordering::Relaxed);
                 self.owed.insert(range);
                 range.pages()
             }

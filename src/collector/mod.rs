@@ -6,7 +6,6 @@ mod controls;
 mod crew;
 mod cycle;
 mod edges;
-mod fault_logs;
 mod fork;
 mod heap;
 mod history;
@@ -39,8 +38,7 @@ pub use heap::{Heap, HeapError};
 pub use inspect::{Because, Link, ObjectInfo, RootPath};
 pub use mark::Scope;
 pub use options::{
-    FaultLogging, HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode,
-    OptionError, Sizing,
+    HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
 pub use pressure::{OutOfMemoryHandler, TrimError};
 pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};

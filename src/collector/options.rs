@@ -43,25 +43,6 @@ pub enum Sizing {
     Fixed,
 }
 
-/// When page faults are logged, which takes the place of the scan in the last stop of a cycle, and of most of
-/// those before it.
-///
-/// The kernel keeps the log, by `perf_event_open`. A process needs no privilege for that where
-/// `kernel.perf_event_paranoid` is 2 or less (the kernel's own default; some distributions have more), and
-/// 260 KiB of locked memory for each thread. Where it is not allowed, or not complete, memory is
-/// scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FaultLogging {
-    /// During minor cycles and the last part of full ones, where a scan takes longer than beginning the
-    /// logs: with one thread from some 300 MiB on. A fault takes 0.2 microseconds more while it is logged.
-    #[default]
-    WhenWorthwhile,
-    /// Also in small heaps; for tests.
-    Always,
-    /// Memory is scanned, about 0.3 milliseconds for each GiB.
-    Never,
-}
-
 /// What a heap is made with.
 ///
 /// | variable | goes before | value |
@@ -99,10 +80,6 @@ pub struct HeapOptions {
     /// Leave memory unprotected between cycles where the program writes to most pages anyway. Saves
     /// faults, and makes minor cycles look at more.
     pub hot_chunks: bool,
-    /// When page faults are logged to make the last stop of a cycle shorter, and minor cycles of large
-    /// heaps. With the `uffd` tracker. Takes two file descriptors and 260 KiB of locked memory for each
-    /// attached thread, from the first cycle with logs on.
-    pub fault_logging: FaultLogging,
     /// How dirty pages are tracked.
     pub tracker: TrackerOptions,
     /// Check the write barriers of a runtime that has some, in the last stop of every cycle;
@@ -132,7 +109,6 @@ impl Default for HeapOptions {
             idle_after: Some(IDLE_AFTER),
             huge_pages: true,
             hot_chunks: true,
-            fault_logging: FaultLogging::default(),
             tracker: TrackerOptions::default(),
             referee: None,
             verify: false,

@@ -89,8 +89,6 @@ pub struct CycleReport {
     pub barren_pages: usize,
     /// Rounds of consuming dirty pages while the program ran.
     pub rounds: u32,
-    /// Whether a log of page faults has taken the place of its last scan.
-    pub logged: bool,
     /// Its stops, in order.
     pub stops: Vec<StopReport>,
 }
@@ -121,7 +119,6 @@ impl CycleReport {
             rescanned_pages: 0,
             barren_pages: 0,
             rounds: 0,
-            logged: false,
             stops: Vec::new(),
         }
     }
@@ -201,7 +198,7 @@ impl fmt::Display for CycleReport {
         write!(
             f,
             "cycle {}, {:?} for {:?}: {:.3} ms (scanning {:.3}, tracing {:.3}), {} MiB allocated, {} of them meanwhile, {} objects marked, {} pages dirty \
-             in {} rounds, {} faults, {} looked at again, {} of them barren; {}{} stops",
+             in {} rounds, {} faults, {} looked at again, {} of them barren; {} stops",
             self.number,
             self.scope,
             self.cause,
@@ -216,7 +213,6 @@ impl fmt::Display for CycleReport {
             self.faults,
             self.rescanned_pages,
             self.barren_pages,
-            if self.logged { "last scan from a log; " } else { "" },
             self.stops.len(),
         )?;
         let Some(stop) = self.longest_stop() else { return Ok(()) };

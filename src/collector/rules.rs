@@ -28,12 +28,6 @@ pub(super) enum Rule {
     RetiredOnly,
     /// A scan is about every block with a marked object, also when it is new.
     ScanMarked,
-    /// A log of faults takes the place of the last scan only if it is complete.
-    CompleteLog,
-    /// A log of faults takes the place of the last scan only if nothing was pinned meanwhile.
-    LogUnpinned,
-    /// What a log of faults does not cover is scanned.
-    ScanUnlogged,
     /// What was unprotected to restore a huge page is dirty until a cycle has consumed it.
     RestoredIsDirty,
     /// Dirty pages are forgiven only where nothing can have been marked before the scan.

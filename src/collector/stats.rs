@@ -35,9 +35,6 @@ pub struct HeapStats {
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
     pub barren_pages: usize,
-    /// Cycles in which a log of page faults has taken the place of the last scan
-    /// ([`FaultLogging`](crate::FaultLogging)).
-    pub logged_collections: u64,
     /// Huge pages that were split, by stores to watched memory for example, and are huge again.
     pub restored_huge_pages: usize,
     /// Chunks of 2 MiB that were populated before the program took them, where the heap grew: as many faults
@@ -87,7 +84,6 @@ pub(super) struct Recorder {
     faults: usize,
     rescanned_pages: usize,
     barren_pages: usize,
-    logged_collections: u64,
     stalls_ns: Histogram<u64>,
     pauses_ns: Histogram<u64>,
     last_pause: Duration,
@@ -114,7 +110,6 @@ impl Default for Recorder {
             faults: 0,
             rescanned_pages: 0,
             barren_pages: 0,
-            logged_collections: 0,
             stalls_ns: histogram(),
             pauses_ns: histogram(),
             last_pause: Duration::ZERO,
@@ -148,7 +143,6 @@ impl Recorder {
         self.faults += report.faults;
         self.rescanned_pages += report.rescanned_pages;
         self.barren_pages += report.barren_pages;
-        self.logged_collections += u64::from(report.logged);
         self.reported_stops += report.stops.len();
         while self.reports.len() == REPORTS || self.reported_stops > REPORTED_STOPS {
             let Some(oldest) = self.reports.pop_front() else { break };
@@ -188,7 +182,6 @@ impl<M> Shared<M> {
             faults: recorder.faults,
             rescanned_pages: recorder.rescanned_pages,
             barren_pages: recorder.barren_pages,
-            logged_collections: recorder.logged_collections,
             restored_huge_pages,
             populated_ahead,
             stalls_ns: recorder.stalls_ns.clone(),

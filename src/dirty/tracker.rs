@@ -11,7 +11,7 @@ use super::range_list::RangeList;
 use super::stats::{Counters, Stats};
 use crate::os::PageRange;
 use crate::os::fork::{self, Epoch};
-use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Watches a span of addresses and tells which pages were written.
 ///
@@ -37,8 +37,6 @@ pub struct Tracker {
     cards: Option<CardTable>,
     /// What scans have found, kept for a referee.
     witness: Option<Arc<PageSet>>,
-    /// What was unprotected, kept for who would have to hear of faults there.
-    unprotected: Mutex<Option<Vec<PageRange>>>,
 }
 
 struct State {
@@ -71,8 +69,7 @@ impl Tracker {
             epoch: fork::epoch(),
         };
         let (state, counters) = (RwLock::new(state), Counters::default());
-        let unprotected = Mutex::default();
-        Self { span, state, counters, kind, contract, cards, witness: None, unprotected }
+        Self { span, state, counters, kind, contract, cards, witness: None }
     }
 
     /// Has the program mark `cards`, which no scan looks at, and returns a set into which every scan
@@ -81,37 +78,6 @@ impl Tracker {
         let witness = Arc::new(PageSet::new(self.span));
         (self.cards, self.witness) = (Some(cards), Some(Arc::clone(&witness)));
         witness
-    }
-
-    /// Whether what scans find is kept for a referee.
-    pub(crate) fn has_witness(&self) -> bool {
-        self.witness.is_some()
-    }
-
-    /// From now on keeps what is unprotected: it is written without a fault. Waits for who is about to
-    /// unprotect and was not kept.
-    pub(crate) fn keep_unprotected(&self) {
-        let _state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        *self.lock_unprotected() = Some(Vec::new());
-    }
-
-    /// Ends that. What was unprotected meanwhile, and windows that were open.
-    pub(crate) fn take_unprotected(&self) -> Vec<PageRange> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let mut ranges = self.lock_unprotected().take().unwrap_or_default();
-        ranges.extend(&state.windows);
-        ranges
-    }
-
-    /// Called before the range is unprotected, and for a window also at its end.
-    fn note_unprotected(&self, range: PageRange) {
-        if let Some(unprotected) = &mut *self.lock_unprotected() {
-            unprotected.push(range);
-        }
-    }
-
-    fn lock_unprotected(&self) -> MutexGuard<'_, Option<Vec<PageRange>>> {
-        self.unprotected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The addresses inside which memory can be registered.
@@ -219,7 +185,6 @@ impl Tracker {
         fork::undivided(|| {
             let state = self.read()?;
             state.check_registered(range)?;
-            self.note_unprotected(range);
             state.backend.unprotect(range)?;
             self.counters.unprotected(range.pages());
             Ok(())
@@ -403,7 +368,6 @@ impl<'a> Window<'a> {
         fork::undivided(|| {
             let mut state = tracker.write()?;
             state.check_registered(range)?;
-            tracker.note_unprotected(range);
             state.backend.unprotect(range)?;
             let at = state.windows.partition_point(|window| window.start() < range.start());
             state.windows.insert(at, range);
@@ -423,7 +387,6 @@ impl Drop for Window<'_> {
     fn drop(&mut self) {
         fork::undivided(|| {
             let mut state = self.tracker.state.write().unwrap_or_else(PoisonError::into_inner);
-            self.tracker.note_unprotected(self.range);
             let at = state.windows.iter().position(|&window| window == self.range);
             state.windows.remove(at.expect("every open window is in the list"));
         });

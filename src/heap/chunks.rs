@@ -53,8 +53,6 @@ pub(crate) struct Chunk {
     pub(crate) zero: u32,
     /// Blocks that may have protected pages.
     pub(crate) armed: u32,
-    /// Blocks that the last scan of all has consumed.
-    pub(crate) consumed: u32,
     /// Blocks that were handed out since the last stop.
     pub(crate) owned: u32,
     /// Blocks that were retired since the last scan.
@@ -72,7 +70,6 @@ impl Chunk {
         purged: 0,
         zero: 0,
         armed: 0,
-        consumed: 0,
         owned: 0,
         new: 0,
         unswept: 0,
@@ -331,7 +328,6 @@ impl Chunks {
         self.ahead.remove(chunk);
         self.chunks[chunk].state = state;
         self.chunks[chunk].heat = Heat::NONE;
-        self.chunks[chunk].consumed = 0;
         self.chunks[chunk].free = ALL_BLOCKS;
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::world::Thread;
 use super::{Local, Threads};
-use crate::os::thread::{calling_thread, calling_thread_id};
+use crate::os::thread::calling_thread;
 
 impl Local {
     /// Whether the calling thread is the one that attached.
@@ -30,11 +30,9 @@ impl ParkedToFork {
         parked
     }
 
-    /// As the stack has changed since, and in a child what the kernel calls the thread: where the frames
-    /// are now. The world is stopped by the caller.
+    /// As the stack has changed since: where the frames are now. The world is stopped by the caller.
     pub(crate) fn set_stack(&self, low: usize) {
         for thread in &self.threads {
-            thread.local.id.store(calling_thread_id().number(), Ordering::Relaxed);
             thread.local.stack_low.store(low, Ordering::Release);
         }
     }

@@ -34,11 +34,9 @@ use world::Thread;
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
 use crate::heap::{Grant, Memory, Metadata, NoChunk, Room, Unready, is_large};
 use crate::object::{Kind, ObjectRef};
-use crate::os::thread::{
-    ThreadId, ThreadName, calling_thread, calling_thread_id, stack_end, with_registers_on_stack,
-};
+use crate::os::thread::{ThreadName, calling_thread, stack_end, with_registers_on_stack};
 use crate::os::{OsError, page_size};
-use crate::sync::process::atomic::{AtomicI32, AtomicUsize, Ordering};
+use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
 /// Whether the stack of a thread is searched for references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,8 +58,6 @@ pub(crate) struct Local {
     buffers: Box<UnsafeCell<Buffers>>,
     /// The thread that attached.
     owner: ThreadName,
-    /// What the kernel calls it.
-    id: AtomicI32,
     /// The end of the stack, and where the frames of a parked thread begin; zero if not scanned.
     stack_end: usize,
     stack_low: AtomicUsize,
@@ -82,11 +78,6 @@ struct Buffers {
 }
 
 impl Local {
-    /// What the kernel calls the thread.
-    pub(crate) fn id(&self) -> ThreadId {
-        ThreadId::from_number(self.id.load(Ordering::Relaxed))
-    }
-
     /// Gives up all allocation buffers. Adds the blocks that were to spare to `unused`.
     ///
     /// # Safety
@@ -212,7 +203,6 @@ impl Mutator {
         let local = Local {
             buffers: Box::new(UnsafeCell::new(Buffers { small: buffers(), medium: buffers() })),
             owner: calling_thread(),
-            id: AtomicI32::new(calling_thread_id().number()),
             stack_end: if scan == StackScan::Conservative { stack_end()? } else { 0 },
             stack_low: AtomicUsize::new(0),
         };
@@ -316,7 +306,7 @@ impl Mutator {
     /// Keeps `object` alive and where it is, until the result is dropped.
     #[must_use]
     pub fn pin(&self, object: ObjectRef) -> Pinned {
-        Pinned::new(self.roots.add(object), self.kind_of(object).has_slots())
+        Pinned::new(self.roots.add(object))
     }
 
     /// The size of an object in bytes, as allocated: a multiple of 16.

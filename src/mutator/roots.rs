@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
-use super::pinned::Pins;
 use crate::object::{ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 use crate::sync::process::{Mutex, MutexGuard};
@@ -31,7 +30,6 @@ pub(crate) struct Roots {
     next_id: AtomicUsize,
     /// How many roots have been dropped. A thread without a mutator may do that during a stop.
     dropped: AtomicUsize,
-    pub(crate) pins: Pins,
 }
 
 /// Slots of handles: slabs that never move, and which slots in them are free.
@@ -176,10 +174,6 @@ impl Root {
     /// Keeps `object` alive instead.
     pub fn set(&self, object: ObjectRef) {
         self.slot.store(object.address(), Ordering::Release);
-    }
-
-    pub(super) fn pins(&self) -> &Pins {
-        &self.roots.pins
     }
 }
 

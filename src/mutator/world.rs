@@ -123,8 +123,6 @@ pub(crate) struct World<T> {
 #[derive(Debug)]
 struct State<T> {
     threads: Vec<Arc<Thread<T>>>,
-    /// Threads that have ever attached.
-    attachments: u64,
     stopped: bool,
     /// The thread that parked last, on request, and when; and when the first one did.
     last: Option<(String, Instant)>,
@@ -149,7 +147,6 @@ impl<T> World<T> {
     pub(crate) fn new() -> Self {
         let state = State {
             threads: Vec::new(),
-            attachments: 0,
             stopped: false,
             last: None,
             first: None,
@@ -198,7 +195,6 @@ impl<T> World<T> {
         let thread = Arc::new(Thread { word: AtomicUsize::new(0), name, local });
         let mut state = self.running();
         state.threads.push(Arc::clone(&thread));
-        state.attachments += 1;
         self.compare_with_processors(&state);
         drop(state);
         thread
@@ -215,11 +211,6 @@ impl<T> World<T> {
     /// The names of the attached threads.
     pub(crate) fn names(&self) -> Vec<String> {
         self.lock().threads.iter().map(|thread| thread.name.clone()).collect()
-    }
-
-    /// The attached threads.
-    pub(crate) fn threads(&self) -> Vec<Arc<Thread<T>>> {
-        self.lock().threads.clone()
     }
 
     /// The number of attached threads.
@@ -280,9 +271,9 @@ impl<T> World<T> {
         let (slowest, at) = state.last.take().unzip();
         let time = at.map_or(Duration::ZERO, |at| at.saturating_duration_since(start));
         let first = state.first.take().or(at).unwrap_or(start);
-        let (threads, attachments) = (state.threads.clone(), state.attachments);
+        let threads = state.threads.clone();
         let time_to_safepoint = TimeToSafepoint { time, slowest };
-        Stopped { world: self, threads, attachments, time_to_safepoint, first, ended: false }
+        Stopped { world: self, threads, time_to_safepoint, first, ended: false }
     }
 }
 
@@ -323,8 +314,6 @@ pub(crate) struct Stopped<'a, T> {
     world: &'a World<T>,
     /// All attached threads, every one parked.
     pub(crate) threads: Vec<Arc<Thread<T>>>,
-    /// How many have ever attached.
-    pub(crate) attachments: u64,
     pub(crate) time_to_safepoint: TimeToSafepoint,
     /// When the first of those that were running was: from then on somebody waits.
     pub(crate) first: Instant,

@@ -7,7 +7,6 @@
 //! `PAGEMAP_SCAN`, [`userfaultfd`] asynchronous write protection, [`memory`] address space.
 
 mod error;
-pub(crate) mod fault_log;
 pub(crate) mod fork;
 pub(crate) mod limits;
 pub mod memory;
@@ -22,7 +21,6 @@ pub mod userfaultfd;
 mod abi_tests;
 
 pub use error::OsError;
-pub use fault_log::can_log_faults;
 pub use page::{PageRange, RangeError, page_shift, page_size};
 
 /// Lets another thread run (`sched_yield`); async-signal-safe.

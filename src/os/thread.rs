@@ -1,7 +1,6 @@
 //! The calling thread: where its stack is, what is in its registers.
 
 use std::arch::asm;
-use std::fmt;
 use std::mem::MaybeUninit;
 
 use nix::errno::Errno;
@@ -16,32 +15,6 @@ pub(crate) struct ThreadName(libc::pthread_t);
 pub(crate) fn calling_thread() -> ThreadName {
     // SAFETY: takes nothing, changes nothing and cannot fail.
     ThreadName(unsafe { libc::pthread_self() })
-}
-
-/// What the kernel calls a thread. A forked child's only thread has another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ThreadId(libc::pid_t);
-
-impl ThreadId {
-    pub(crate) fn number(self) -> libc::pid_t {
-        self.0
-    }
-
-    pub(crate) fn from_number(number: libc::pid_t) -> Self {
-        Self(number)
-    }
-}
-
-impl fmt::Display for ThreadId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The calling thread.
-pub(crate) fn calling_thread_id() -> ThreadId {
-    // SAFETY: takes nothing, changes nothing and cannot fail.
-    ThreadId(unsafe { libc::gettid() })
 }
 
 /// The address behind the calling thread's stack, above its oldest frame.

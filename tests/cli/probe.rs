@@ -38,8 +38,6 @@ fn the_report_has_everything_and_the_status_says_whether_uffd_works() {
     assert!(system["kernel"].as_str().unwrap().contains('.'));
     assert!(system["max_map_count"].as_u64().unwrap() > 0);
     assert_eq!(system["userfaultfd"].as_array().unwrap().len(), 3);
-    let logs = strandline::os::can_log_faults();
-    assert_eq!(system["fault_log"]["error"].as_str(), logs.err().map(|e| e.to_string()).as_deref());
     if works {
         assert_eq!(report["choice"]["backend"], "uffd");
         let categories = system["pagemap_scan"]["categories"].as_array().unwrap();

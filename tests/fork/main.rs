@@ -13,7 +13,7 @@ mod references;
 mod several;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
-use strandline::{FaultLogging, HeapOptions, Mode};
+use strandline::{HeapOptions, Mode};
 
 fn options(mode: Mode, backend: BackendKind) -> HeapOptions {
     let tracker =
@@ -23,7 +23,6 @@ fn options(mode: Mode, backend: BackendKind) -> HeapOptions {
         verify: true,
         markers: 2,
         mode,
-        fault_logging: FaultLogging::Always,
         tracker,
         ..HeapOptions::default()
     }

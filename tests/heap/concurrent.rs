@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{
-    BarrierCheck, FaultLogging, Heap, HeapOptions, HeapStats, Mode, Mutator, ObjectRef, Root,
-    StackScan,
+    BarrierCheck, Heap, HeapOptions, HeapStats, Mode, Mutator, ObjectRef, Root, StackScan,
 };
 
 use crate::graph::{Graph, get, heap, node, store};
@@ -168,21 +167,6 @@ fn run_with(options: HeapOptions, collections: u64, time: Duration) -> HeapStats
 #[test]
 fn nothing_reachable_is_freed_with_uffd() {
     run(BackendKind::Uffd, 30);
-}
-
-#[test]
-fn nothing_reachable_is_freed_with_logs_of_faults() {
-    let options = HeapOptions {
-        fault_logging: FaultLogging::Always,
-        referee: None,
-        ..options(BackendKind::Uffd)
-    };
-    let time = Duration::from_secs(stress_seconds().unwrap_or(0));
-    let stats = run_with(options, 30, time);
-    match strandline::os::can_log_faults() {
-        Ok(()) => assert!(stats.logged_collections > 0, "no log was used"),
-        Err(error) => println!("without logs: {error}"),
-    }
 }
 
 #[test]

@@ -14,10 +14,10 @@ use crate::collector::mark::Scope;
 use crate::collector::rules::{Moment, Rule};
 use crate::dirty::{BackendKind, TrackerOptions};
 use crate::heap::geometry::BLOCK;
-use crate::mutator::{Cause, Mutator, Pinned, Root, StackScan};
+use crate::mutator::{Cause, Mutator, Root, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::os::{PageRange, page_size};
-use crate::{FaultLogging, Heap, HeapOptions, Mode, Sizing};
+use crate::{Heap, HeapOptions, Mode, Sizing};
 
 /// In the first word of an object that is initialised, beside the number of slots.
 const MADE: usize = 1 << 32;
@@ -127,8 +127,6 @@ pub(super) struct Program {
     pub(super) root: Root,
     /// The object that the test has made last.
     pub(super) made: Option<ObjectRef>,
-    /// What the test has pinned.
-    pub(super) pinned: Option<Pinned>,
     /// Passes the next [`Moment::Resolving`] on.
     pub(super) resolving: Arc<AtomicBool>,
 }
@@ -140,15 +138,9 @@ impl Program {
 
     /// A program with a tracker back-end of choice.
     pub(super) fn with_tracker(backend: Option<BackendKind>) -> Self {
-        Self::with(backend, FaultLogging::WhenWorthwhile)
-    }
-
-    /// A program with a tracker back-end, and logs of faults, of choice.
-    pub(super) fn with(backend: Option<BackendKind>, fault_logging: FaultLogging) -> Self {
         let options = HeapOptions {
             tracker: TrackerOptions { backend, ..TrackerOptions::default() },
             mode: Mode::Concurrent,
-            fault_logging,
             limit: 64 << 20,
             sizing: Sizing::Fixed,
             verify: true,
@@ -189,7 +181,6 @@ impl Program {
             outside,
             root,
             made: None,
-            pinned: None,
             resolving: Arc::default(),
         };
         // The first cycle makes everything old, the second one protects it.
@@ -240,15 +231,6 @@ impl Program {
     pub(super) fn make(&mut self, object: ObjectRef) {
         word(object, 0).store(MADE | 1, Ordering::Relaxed);
         self.made = Some(object);
-    }
-
-    pub(super) fn pin_a_leaf(&mut self) {
-        let leaf = self.mutator.allocate(Kind::Leaf, 64).unwrap();
-        self.pinned = Some(self.mutator.pin(leaf));
-    }
-
-    pub(super) fn pin_the_last(&mut self) {
-        self.pinned = Some(self.mutator.pin(self.last));
     }
 
     /// Writes to the last object, and no reference, as a thread that is not attached.

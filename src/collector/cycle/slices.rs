@@ -72,11 +72,6 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         let (memory, rules, marks) = (&shared.memory, &shared.rules, self.marking.marks);
         let span = ledger.owed().span();
         let from = from.max(span.start());
-        if self.logs && from == span.start() {
-            // Anew, for what the portions consume from now on.
-            shared.begin_fault_logs(&stop);
-            self.logged = shared.lock_fault_logs().have_begun();
-        }
         let left =
             PageRange::new(span.start(), from).map_or(0, |done| ledger.owed().count_in(done));
         let pages = deadline.map_or(usize::MAX, |end| self.pages_until(end).saturating_sub(left));
@@ -91,14 +86,12 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         }
         self.report.stops.push(shared.resume(stop));
         self.report.scanned(done);
-        self.logged &= !done.failed;
         done.rest.map_or(Outcome::Done, Outcome::ConsumedUntil)
     }
 
     pub(super) fn remark(&mut self, attempt: u32) -> Outcome {
         let (shared, target) = (self.shared, self.shared.options.pause_target);
         shared.rules.reached(Moment::Remarking);
-        shared.lock_fault_logs().drain();
         let (mut stop, deadline) = self.begin_slice(attempt);
         if !self.look_at_owed(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
@@ -166,14 +159,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn last_scan(&mut self, stop: &mut Stop<'_>) {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
-            self.report.logged = self.read_fault_logs(stop);
-            if self.report.logged {
-                let logs = shared.lock_fault_logs();
-                ledger.peek_with_log(logs.written(), &shared.memory, self.marking.marks, rules);
-            } else {
-                let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
-                ledger.peek(&shared.memory, self.marking.marks, rules, help);
-            }
+            let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
+            ledger.peek(&shared.memory, self.marking.marks, rules, help);
             ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         }
         if rules.holds(Rule::LookAtExternal) {

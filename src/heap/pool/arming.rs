@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::Pool;
-use crate::dirty::{PageSet, Tracker};
+use crate::dirty::Tracker;
 use crate::heap::bitmap::Bitmap;
 use crate::heap::chunks::{NoChunk, Use, Watch};
-use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, CHUNK, WORDS_PER_BLOCK};
+use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, WORDS_PER_BLOCK};
 use crate::heap::marks::Marks;
 use crate::heap::metadata::{Age, Metadata};
 use crate::os::{PageRange, page_size};
@@ -16,8 +16,6 @@ use crate::os::{PageRange, page_size};
 pub(crate) struct Watched {
     /// Memory that no mutator is allocating in.
     pub(crate) quiet: Vec<PageRange>,
-    /// Memory like that, where logs of faults have what was written.
-    pub(crate) logged: Vec<PageRange>,
     /// What is left out: blocks that mutators own.
     pub(crate) left_out: Vec<PageRange>,
     /// Pages of the former that were not protected before: all of them count as written.
@@ -31,16 +29,11 @@ pub(crate) struct Watched {
 pub(crate) enum Which {
     /// All of it, which is protected afterwards.
     All,
-    /// As above; what the last scan of all was about stands apart, as logs of the faults since then have what
-    /// was written there.
-    AllByLogs,
     /// As [`All`](Self::All), but for hot chunks, which stay unprotected and thereby dirty until a later
     /// scan.
     AllButHot,
     /// All of it, and protection stays as it is.
     AllAsItIs,
-    /// As above; what the last scan of all was about stands apart, as for [`AllByLogs`](Self::AllByLogs).
-    AllAsItIsByLogs,
     /// A part of it, which is protected afterwards; the caller sees to it which.
     InPart,
 }
@@ -58,18 +51,6 @@ pub(crate) enum Where<'a> {
 }
 
 impl Watched {
-    /// Where logs have what was `written`: no more than the chunks are to be scanned that have some of it.
-    /// Whole chunks, as a scan of a part of a huge page would split it.
-    pub(crate) fn scan_where(&mut self, written: &PageSet) {
-        let chunks = self.logged.drain(..).flat_map(|range| range.pieces(CHUNK));
-        let is_written = |piece: &PageRange| written.iter_in(*piece).next().is_some();
-        self.quiet.extend(chunks.filter(is_written));
-        self.quiet.sort_unstable_by_key(|range| range.start());
-        let mut merged = Vec::with_capacity(self.quiet.len());
-        self.quiet.iter().for_each(|range| append(&mut merged, range.start(), range.bytes()));
-        self.quiet = merged;
-    }
-
     /// Leaves out what lies below an address.
     pub(crate) fn skip_until(&mut self, address: usize) {
         for ranges in [&mut self.quiet, &mut self.left_out] {
@@ -183,7 +164,7 @@ impl Pool {
             let is_owned = |index: &u32| metadata.age(first + *index as usize) == Age::Owned;
             let owned = bits(chunk.owned).filter(is_owned).fold(0, |mask, index| mask | 1 << index);
             if which == Which::AllButHot && chunk.heat.unprotected {
-                (watched.but_hot, chunk.consumed) = (true, 0);
+                watched.but_hot = true;
                 continue;
             }
             let used = match (state, place) {
@@ -191,27 +172,13 @@ impl Pool {
                 (Use::Blocks(_), Where::MarkedOrNew(marks)) => marks.reached(number) | chunk.new,
                 _ => !0,
             } & !chunk.zero;
-            let (mut quiet, owned, mut logged) = (used & !owned, used & owned, 0);
+            let (quiet, owned) = (used & !owned, used & owned);
             let fresh = (quiet & !chunk.armed).count_ones() as usize;
             watched.unprotected += fresh * (BLOCK / page_size());
-            if matches!(which, Which::AllByLogs | Which::AllAsItIsByLogs) {
-                logged = quiet & chunk.consumed;
+            if which != Which::AllAsItIs {
+                chunk.armed |= quiet;
             }
-            match which {
-                Which::All | Which::AllByLogs | Which::AllButHot => {
-                    chunk.armed |= quiet;
-                    chunk.consumed = quiet;
-                }
-                Which::InPart => chunk.armed |= quiet,
-                Which::AllAsItIs | Which::AllAsItIsByLogs => {}
-            }
-            quiet &= !logged;
-            let parts = [
-                (quiet, &mut watched.quiet),
-                (logged, &mut watched.logged),
-                (owned, &mut watched.left_out),
-            ];
-            for (mask, ranges) in parts {
+            for (mask, ranges) in [(quiet, &mut watched.quiet), (owned, &mut watched.left_out)] {
                 for run in runs(mask) {
                     let start = metadata.geometry.block_address(first + run.start);
                     append(ranges, start, run.len() * BLOCK);
@@ -219,28 +186,6 @@ impl Pool {
             }
         }
         watched
-    }
-
-    /// Of `ranges`, a scan in part has consumed what lies below `end`. If it is the first one, that is
-    /// all that was consumed.
-    pub(crate) fn note_consumed(
-        &mut self,
-        ranges: &[PageRange],
-        from: usize,
-        end: Option<usize>,
-        metadata: &Metadata,
-    ) {
-        if from <= metadata.geometry.block_address(0) {
-            let chunks: Vec<_> = self.chunks.in_use().collect();
-            chunks.into_iter().for_each(|(number, _)| self.chunks.get_mut(number).consumed = 0);
-        }
-        let end = end.unwrap_or(usize::MAX);
-        for block in ranges.iter().flat_map(|&range| blocks_of(range, metadata)) {
-            if metadata.geometry.block_address(block) + BLOCK <= end {
-                let chunk = self.chunks.get_mut(block / BLOCKS_PER_CHUNK);
-                chunk.consumed |= 1 << (block % BLOCKS_PER_CHUNK);
-            }
-        }
     }
 
     /// Of the blocks that were taken since the last stop, retires those that their owners have given up

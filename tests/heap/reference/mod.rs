@@ -16,8 +16,8 @@ use std::collections::HashSet;
 
 use strandline::dirty::{BackendKind, TrackerOptions};
 use strandline::{
-    BarrierCheck, FaultLogging, Heap, HeapOptions, Kind, Mode, Mutator, ObjectRef, OutOfMemory,
-    Root, Sizing, StackScan,
+    BarrierCheck, Heap, HeapOptions, Kind, Mode, Mutator, ObjectRef, OutOfMemory, Root, Sizing,
+    StackScan,
 };
 
 use nodes::{Graph, Id, Reference, bytes_of};
@@ -63,7 +63,6 @@ impl Setup {
             },
             referee: (self.referee && self.tracker != BackendKind::Cards)
                 .then(BarrierCheck::default),
-            fault_logging: [FaultLogging::Always, FaultLogging::Never][self.markers % 2],
             verify: true,
             ..HeapOptions::default()
         }

@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde::Serialize;
+use strandline::os::page_size;
 use strandline::os::pagemap::Pagemap;
 use strandline::os::userfaultfd::{Door, Userfaultfd};
-use strandline::os::{can_log_faults, page_size};
 
 use crate::category;
 
@@ -22,7 +22,6 @@ pub(super) struct System {
     pub(super) unprivileged_userfaultfd: Option<u64>,
     pub(super) userfaultfd: Vec<DoorReport>,
     pub(super) pagemap_scan: ScanReport,
-    pub(super) fault_log: LogReport,
 }
 
 /// A way to a userfaultfd, and whether it is open.
@@ -36,12 +35,6 @@ pub(super) struct DoorReport {
 #[derive(Serialize)]
 pub(super) struct ScanReport {
     pub(super) categories: Vec<&'static str>,
-    pub(super) error: Option<String>,
-}
-
-/// Whether page faults can be logged, or why not.
-#[derive(Serialize)]
-pub(super) struct LogReport {
     pub(super) error: Option<String>,
 }
 
@@ -60,7 +53,6 @@ impl System {
             unprivileged_userfaultfd: number("/proc/sys/vm/unprivileged_userfaultfd"),
             userfaultfd: Door::ALL.into_iter().map(DoorReport::of).collect(),
             pagemap_scan: ScanReport::collect(),
-            fault_log: LogReport { error: can_log_faults().err().map(|error| error.to_string()) },
         }
     }
 }

@@ -39,7 +39,6 @@ fn system(system: &System, out: &mut dyn Write) -> io::Result<()> {
     }
     let scan = &system.pagemap_scan;
     row("PAGEMAP_SCAN", scan.error.clone().unwrap_or_else(|| scan.categories.join(", ")));
-    row("log of page faults", system.fault_log.error.clone().unwrap_or_else(|| "works".to_owned()));
     writeln!(out, "System")?;
     table.write(out, INDENT)
 }
