@@ -101,6 +101,13 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
         self.lock_recorder().stalled(start.elapsed());
     }
 
+    #[inline]
+    fn assist_stop(&self, last: &mut u64) {
+        let mut job = JobNumber(*last);
+        self.crew.assist_spinning(TURN, &mut job);
+        *last = job.0;
+    }
+
     fn is_marking(&self) -> bool {
         self.pacer.is_running()
     }

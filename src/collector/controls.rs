@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
-use program::{Program, Progress, Until, set};
+use program::{Program, Progress, Until, get, set};
 
 use super::mark::Scope;
 use super::rules::{Moment, Rule};
@@ -123,6 +123,36 @@ fn store_into_an_owned_block(program: &mut Program, progress: Progress) -> Until
         set(program.last, 1, object);
     }
     Until::Parked
+}
+
+/// Objects that nothing refers to: many blocks of them, so that new blocks are not thought worth
+/// protecting before they have a mark.
+const GARBAGE: usize = 512;
+
+/// A young object gets its mark after the last round has consumed, and then the only reference to a new one.
+/// Its page was never protected.
+fn store_into_what_was_not_consumed(program: &mut Program, progress: Progress) -> Until {
+    let slot = |round| 1 + round % 8;
+    if matches!(progress.moment, Moment::Starting | Moment::Traced) {
+        for _ in 0..GARBAGE {
+            program.unmade(4000);
+        }
+    }
+    if progress.moment == Moment::Traced {
+        // The next round retires its block, consumes without it, and marks it.
+        let young = program.fresh();
+        set(program.last, slot(progress.traced), young);
+    } else if progress.is_first_remark() {
+        let young = get(program.last, slot(progress.traced - 1));
+        let newer = program.fresh();
+        set(young, 1, newer);
+    }
+    Until::Parked
+}
+
+#[test]
+fn control_what_was_never_protected_is_owed() {
+    control(Rule::OweUnprotected, nothing, store_into_what_was_not_consumed);
 }
 
 /// As the next, but as often as stops give up before the brake consumes what they have found: only

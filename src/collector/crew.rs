@@ -7,8 +7,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Who takes part in a job.
@@ -39,12 +40,14 @@ pub(super) struct Crew {
     welcome: Condvar,
     /// Signalled when somebody leaves a job.
     left: Condvar,
+    /// Whether there is a job where assistance is welcome: a hint, for threads that spin.
+    open: AtomicBool,
 }
 
 /// Which job it was. When an assistant comes back from one before its time is up, there is nothing left
 /// to do in it, though its leader may not have ended it yet: it does not ask for that one again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct JobNumber(u64);
+pub(super) struct JobNumber(pub(super) u64);
 
 #[derive(Default)]
 struct State {
@@ -89,6 +92,7 @@ impl Crew {
         debug_assert!(state.job.is_none(), "a crew has one job at a time");
         (state.job, state.openings, state.assistance) = (Some(job), helpers, assistance);
         state.number.0 += 1;
+        self.open.store(assistance, Ordering::Relaxed);
         drop(state);
         for _ in 0..helpers {
             self.called.notify_one();
@@ -119,6 +123,15 @@ impl Crew {
             *last = number;
         }
         true
+    }
+
+    /// As [`assist`](Self::assist), for a thread that spins until the end of a stop: without a look at the
+    /// lock where there is no job.
+    #[inline]
+    pub(super) fn assist_spinning(&self, time: Duration, last: &mut JobNumber) {
+        if self.open.load(Ordering::Relaxed) {
+            self.assist(Instant::now() + time, last);
+        }
     }
 
     /// Waits until assistance is welcome in another job than the `last`, or until `deadline`; not if no
@@ -204,6 +217,7 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         (state.job, state.openings) = (None, 0);
+        self.0.open.store(false, Ordering::Relaxed);
         while state.inside > 0 {
             state = self.0.left.wait(state).expect("no panic under the crew's lock");
         }

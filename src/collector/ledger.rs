@@ -23,7 +23,7 @@ use crate::os::PageRange;
 use crate::sync::process::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that one thread scans at a time, when several do.
-const PIECE: usize = 32 << 20;
+const PIECE: usize = 64 << 20;
 
 /// The same in a stop, which is to consume no more than it can look at.
 const SMALL_PIECE: usize = 4 << 20;
@@ -148,7 +148,7 @@ impl Ledger {
     /// Adds what was written and leaves it dirty (GET): for a stop, which is thus spared the TLB
     /// flushes. Only where something is marked. Nothing may be owned.
     pub(super) fn peek(&self, memory: &Memory, marks: &Marks, rules: &Rules, help: Help<'_>) {
-        let watched = watched(Which::AllAsItIs, Where::Marked(marks), memory, rules);
+        let watched = watched(Which::ProtectedAsItIs, Where::Marked(marks), memory, rules);
         debug_assert!(watched.left_out.is_empty(), "a scan in a stop with blocks owned");
         self.peek_these(watched, memory.tracker(), rules, help);
     }
@@ -188,9 +188,12 @@ impl Ledger {
         };
         match help {
             Some((crew, helpers)) => {
-                crew.run(helpers.min(pieces.len() / 2), false, &|_| work(), work);
+                crew.run(helpers.min(pieces.len() / 2), true, &|_| work(), work);
             }
             None => work(),
+        }
+        if rules.holds(Rule::OweUnprotected) {
+            watched.unarmed.iter().for_each(|&range| self.owed.insert(range));
         }
         if rules.holds(Rule::OweLeftOut) {
             watched.left_out.iter().for_each(|&range| self.owed.insert(range));
@@ -253,8 +256,10 @@ fn watched(which: Which, place: Where<'_>, memory: &Memory, rules: &Rules) -> Wa
     if !rules.holds(Rule::ScanMarked) {
         let is_old =
             |block: &PageRange| metadata.age(metadata.geometry.block(block.start())) == Age::Old;
-        let blocks = watched.quiet.iter().flat_map(|range| range.pieces(BLOCK));
-        watched.quiet = blocks.filter(is_old).collect();
+        for ranges in [&mut watched.quiet, &mut watched.unarmed] {
+            let blocks = ranges.iter().flat_map(|range| range.pieces(BLOCK));
+            *ranges = blocks.filter(is_old).collect();
+        }
     }
     watched
 }

@@ -10,6 +10,8 @@ pub(super) enum Rule {
     OweReported,
     /// What a scan leaves out is owed.
     OweLeftOut,
+    /// What is not protected is owed where the last scan does not ask for it.
+    OweUnprotected,
     /// What was not looked at in time, of the pages taken from the ledger, is owed again.
     OweUnfinished,
     /// Of a page taken from the ledger, the object that reaches into it is looked at, too.

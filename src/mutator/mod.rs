@@ -120,6 +120,10 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     /// Helps with the marking that is going on, for so long. The calling mutator is parked.
     fn assist(&self, time: Duration);
 
+    /// Helps with a scan that is going on in a stop, unless it is the `last` one that this was called for. The
+    /// calling mutator is parked, and spins until the end of the stop.
+    fn assist_stop(&self, last: &mut u64);
+
     /// Whether a collection is going on while the program runs.
     fn is_marking(&self) -> bool;
 
@@ -488,7 +492,8 @@ struct Unpark<'a>(&'a Mutator);
 
 impl Drop for Unpark<'_> {
     fn drop(&mut self) {
-        self.0.world.unpark(&self.0.thread);
+        let (mutator, mut last) = (self.0, 0);
+        mutator.world.unpark(&mutator.thread, || mutator.collector.assist_stop(&mut last));
         self.0.thread.local.stack_low.store(0, Ordering::Release);
     }
 }

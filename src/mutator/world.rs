@@ -69,8 +69,9 @@ impl<T> Thread<T> {
         self.word.compare_exchange(before, after, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Waits for a short time without sleeping for the end of the stop. Whether the thread runs.
-    fn linger(&self) -> bool {
+    /// Waits for a short time without sleeping for the end of the stop, and calls `help` meanwhile again and
+    /// again. Whether the thread runs.
+    fn linger(&self, mut help: impl FnMut()) -> bool {
         if !self.exchange(PARKED | STOP, PARKED | STOP | LINGERS) {
             return false;
         }
@@ -79,6 +80,7 @@ impl<T> Thread<T> {
             if self.exchange(PARKED | LINGERS, 0) {
                 return true;
             }
+            help();
             if cfg!(loom) || start.elapsed() > LINGER {
                 self.word.fetch_and(!LINGERS, Ordering::AcqRel);
                 return false;
@@ -228,10 +230,11 @@ impl<T> World<T> {
         }
     }
 
-    /// Makes the calling thread run again, after the end of a stop if there is one.
-    pub(crate) fn unpark(&self, thread: &Thread<T>) {
+    /// Makes the calling thread run again, after the end of a stop if there is one. While it waits for that
+    /// without sleeping, it calls `help` again and again.
+    pub(crate) fn unpark(&self, thread: &Thread<T>, help: impl FnMut()) {
         let running = || thread.exchange(PARKED, 0);
-        if running() || self.has_processors.load(Ordering::Relaxed) && thread.linger() {
+        if running() || self.has_processors.load(Ordering::Relaxed) && thread.linger(help) {
             return;
         }
         while !running() {
@@ -321,6 +324,11 @@ pub(crate) struct Stopped<'a, T> {
 }
 
 impl<T> Stopped<'_, T> {
+    /// How many of the threads wait without sleeping.
+    pub(crate) fn lingering(&self) -> usize {
+        self.threads.iter().filter(|thread| thread.lingers()).count()
+    }
+
     /// Lets the threads go on, and waits until all that waited for this do. Returns when the last one
     /// did; that is now if none waited, or if the world is stopped again.
     pub(crate) fn resume(mut self) -> Instant {
@@ -366,6 +374,10 @@ impl<T> Drop for Stopped<'_, T> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "world/tests.rs"]
+mod tests;
 
 #[cfg(all(test, loom))]
 #[path = "world/loom_tests.rs"]

@@ -57,6 +57,10 @@ impl CollectOnDemand for CollectsMeanwhile {
         self.shared.assist(time);
     }
 
+    fn assist_stop(&self, last: &mut u64) {
+        self.shared.assist_stop(last);
+    }
+
     fn is_marking(&self) -> bool {
         self.shared.is_marking()
     }

@@ -121,3 +121,20 @@ fn a_child_has_neither_the_job_nor_who_is_in_it() {
     crew.run(0, true, &work, || assert!(assist(&crew, later())));
     crew.run(0, true, &|_| (), || assert!(assist(&crew, later())));
 }
+
+#[test]
+fn a_thread_that_spins_takes_part_once_in_each_job_where_assistance_is_welcome() {
+    let (crew, mut last, parts) = (Crew::default(), JobNumber::default(), AtomicUsize::new(0));
+    let work = |_| _ = parts.fetch_add(1, Relaxed);
+    let mut spin =
+        || (0..3).for_each(|_| crew.assist_spinning(Duration::from_secs(3600), &mut last));
+    spin();
+    crew.run(0, false, &work, &mut spin);
+    assert_eq!(parts.load(Relaxed), 0, "it was not welcome");
+    for jobs in 1..=2 {
+        crew.run(0, true, &work, &mut spin);
+        assert_eq!(parts.load(Relaxed), jobs);
+    }
+    spin();
+    assert_eq!(parts.load(Relaxed), 2, "the jobs are over");
+}

@@ -159,7 +159,8 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn last_scan(&mut self, stop: &mut Stop<'_>) {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
-            let help = Some((&shared.crew, self.helpers_for(self.scan_time)));
+            let helpers = self.helpers_for(self.scan_time).saturating_sub(stop.world.lingering());
+            let help = Some((&shared.crew, helpers));
             ledger.peek(&shared.memory, self.marking.marks, rules, help);
             ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         }

@@ -16,6 +16,8 @@ use crate::os::{PageRange, page_size};
 pub(crate) struct Watched {
     /// Memory that no mutator is allocating in.
     pub(crate) quiet: Vec<PageRange>,
+    /// Memory like that which is not protected, so that all of it is dirty; see [`Which::ProtectedAsItIs`].
+    pub(crate) unarmed: Vec<PageRange>,
     /// What is left out: blocks that mutators own.
     pub(crate) left_out: Vec<PageRange>,
     /// Pages of the former that were not protected before: all of them count as written.
@@ -34,6 +36,8 @@ pub(crate) enum Which {
     AllButHot,
     /// All of it, and protection stays as it is.
     AllAsItIs,
+    /// As above; what is not protected stands apart, as nobody need ask for it.
+    ProtectedAsItIs,
     /// A part of it, which is protected afterwards; the caller sees to it which.
     InPart,
 }
@@ -172,13 +176,23 @@ impl Pool {
                 (Use::Blocks(_), Where::MarkedOrNew(marks)) => marks.reached(number) | chunk.new,
                 _ => !0,
             } & !chunk.zero;
-            let (quiet, owned) = (used & !owned, used & owned);
-            let fresh = (quiet & !chunk.armed).count_ones() as usize;
-            watched.unprotected += fresh * (BLOCK / page_size());
-            if which != Which::AllAsItIs {
-                chunk.armed |= quiet;
+            let (mut quiet, owned) = (used & !owned, used & owned);
+            let mut fresh = quiet & !chunk.armed;
+            watched.unprotected += fresh.count_ones() as usize * (BLOCK / page_size());
+            match which {
+                Which::ProtectedAsItIs => quiet &= chunk.armed,
+                Which::AllAsItIs => fresh = 0,
+                Which::All | Which::AllButHot | Which::InPart => {
+                    chunk.armed |= quiet;
+                    fresh = 0;
+                }
             }
-            for (mask, ranges) in [(quiet, &mut watched.quiet), (owned, &mut watched.left_out)] {
+            let parts = [
+                (quiet, &mut watched.quiet),
+                (fresh, &mut watched.unarmed),
+                (owned, &mut watched.left_out),
+            ];
+            for (mask, ranges) in parts {
                 for run in runs(mask) {
                     let start = metadata.geometry.block_address(first + run.start);
                     append(ranges, start, run.len() * BLOCK);

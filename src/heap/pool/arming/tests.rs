@@ -133,6 +133,20 @@ fn a_block_that_was_given_up_is_retired_before_the_stop() {
 }
 
 #[test]
+fn who_protects_nothing_need_not_ask_for_what_is_not_protected() {
+    let mut blocks = Blocks::new();
+    let [first, second] = blocks.retired();
+    blocks.mark(first);
+    assert_eq!(blocks.watched(Which::All, marked).0, [first]);
+    blocks.mark(second);
+    let marks = blocks.metadata.current_marks();
+    let watched = blocks.pool.watched(Which::ProtectedAsItIs, marked(marks), &blocks.metadata);
+    assert_eq!(blocks.numbers(&watched.quiet), [first]);
+    assert_eq!(blocks.numbers(&watched.unarmed), [second]);
+    assert_eq!(blocks.watched(Which::AllAsItIs, marked).0, [first, second]);
+}
+
+#[test]
 fn pages_count_as_unprotected_until_a_scan_that_protects_them() {
     let mut blocks = Blocks::new();
     let [first, _] = blocks.retired();
