@@ -27,6 +27,9 @@ const BITS: usize = u64::BITS as usize;
 /// inserted is found by every iteration or removal that happens after the insertion, **unless a
 /// removal is going on at the same time**: then an iteration may miss it. A decision that needs an
 /// exact answer must therefore be made when no other thread is removing.
+///
+/// Who finds a page, by [`contains`](Self::contains), an iteration or a removal, sees what each of those
+/// did before that inserted it. Nothing else is ordered: not by counting, nor for who finds it gone.
 pub struct PageSet {
     span: PageRange,
     shift: u32,
@@ -68,7 +71,7 @@ impl PageSet {
         let (first, end) = self.indices(range);
         let (mut count, mut next) = (0, first / BITS);
         while let Some(word) = self.next_word(next, end.div_ceil(BITS)) {
-            let bits = self.words[word].load(Ordering::Acquire) & mask_of(word, &(first..end));
+            let bits = self.words[word].load(Ordering::Relaxed) & mask_of(word, &(first..end));
             count += bits.count_ones() as usize;
             next = word + 1;
         }
@@ -125,7 +128,7 @@ impl PageSet {
             if self.words[word].load(Ordering::Relaxed) & mask == 0 {
                 continue;
             }
-            let before = self.words[word].fetch_and(!mask, Ordering::AcqRel);
+            let before = self.words[word].fetch_and(!mask, Ordering::Acquire);
             removed += (before & mask).count_ones() as usize;
             if before & !mask == 0 {
                 self.clear_summary(word);
@@ -140,12 +143,13 @@ impl PageSet {
     /// An inserter sets a bit in the word (1), then the summary bit (2); here the summary bit is
     /// cleared (3), then the word is looked at (4). If (2) comes before (3) in the summary word's
     /// order, (3) reads from it or from a later link of its release sequence, so (1) happens
-    /// before (4), which sees the page. If it comes after, it restores the bit itself.
+    /// before (4), which sees the page. If it comes after, it restores the bit itself. So (2) releases
+    /// and (3) acquires; to give the bit back prolongs the release sequence and needs no order.
     fn clear_summary(&self, word: usize) {
         let (summary, bit) = (&self.summary[word / BITS], 1 << (word % BITS));
-        summary.fetch_and(!bit, summary_order());
-        if self.words[word].load(Ordering::Acquire) != 0 {
-            summary.fetch_or(bit, summary_order());
+        summary.fetch_and(!bit, Ordering::Acquire);
+        if self.words[word].load(Ordering::Relaxed) != 0 {
+            summary.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
@@ -180,7 +184,7 @@ impl PageSet {
             let (word, offset) = (first / BITS, first % BITS);
             let until = end.min((word + 1) * BITS);
             let mask = (!0_u64 << offset) & (!0 >> ((word + 1) * BITS - until));
-            let before = self.words[word].fetch_and(!mask, Ordering::AcqRel);
+            let before = self.words[word].fetch_and(!mask, Ordering::Acquire);
             if before & !mask == 0 {
                 self.clear_summary(word);
             }
@@ -199,7 +203,7 @@ impl PageSet {
     /// Costs a look at a word for each 4096 pages of the span.
     pub(crate) fn hull(&self) -> Option<PageRange> {
         let first = self.next_word(0, self.words.len())?;
-        let is_used = |summary: &AtomicU64| summary.load(Ordering::Acquire) != 0;
+        let is_used = |summary: &AtomicU64| summary.load(Ordering::Relaxed) != 0;
         let last = self.summary.iter().rposition(is_used)?;
         let end = self.span.pages().min((last + 1) * BITS * BITS);
         Some(self.span.subrange(first * BITS, end - first * BITS))
@@ -217,16 +221,17 @@ impl PageSet {
         (first, first + (range.bytes() >> self.shift))
     }
 
-    /// The first page at or after `from` that is in the set and below `end`.
+    /// The first page at or after `from` that is in the set and below `end`. Orders nothing: who goes on
+    /// to that page reads the word again.
     fn next_set(&self, from: usize, end: usize) -> Option<usize> {
         if from >= end {
             return None;
         }
         let mut word = from / BITS;
-        let mut bits = self.words[word].load(Ordering::Acquire) & (!0 << (from % BITS));
+        let mut bits = self.words[word].load(Ordering::Relaxed) & (!0 << (from % BITS));
         while bits == 0 {
             word = self.next_word(word + 1, end.div_ceil(BITS))?;
-            bits = self.words[word].load(Ordering::Acquire);
+            bits = self.words[word].load(Ordering::Relaxed);
         }
         let found = word * BITS + bits.trailing_zeros() as usize;
         (found < end).then_some(found)
@@ -237,7 +242,7 @@ impl PageSet {
         let mut index = from / BITS;
         let mut mask = !0 << (from % BITS);
         while index * BITS < end {
-            let bits = self.summary[index].load(Ordering::Acquire) & mask;
+            let bits = self.summary[index].load(Ordering::Relaxed) & mask;
             if bits != 0 {
                 let word = index * BITS + bits.trailing_zeros() as usize;
                 return (word < end).then_some(word);
@@ -272,16 +277,6 @@ fn mask_of(word: usize, bits: &Range<usize>) -> u64 {
     let high = ((word + 1) * BITS).saturating_sub(bits.end);
     (!0_u64 << low) & (!0 >> high)
 }
-
-/// The order of every change to a summary word; see [`PageSet::clear_summary`].
-#[cfg(not(all(loom, test)))]
-fn summary_order() -> Ordering {
-    Ordering::AcqRel
-}
-
-/// As above, unless the negative control of the loom model weakens it.
-#[cfg(all(loom, test))]
-use loom_tests::summary_order;
 
 impl fmt::Debug for PageSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -360,10 +355,12 @@ impl Batch<'_> {
 
     /// Inserts all pages of some words.
     fn fill(&mut self, words: Range<usize>) {
-        // Whatever another thread inserts into them at this moment is in these bits, too.
-        self.set.words[words.clone()].iter().for_each(|word| word.store(!0, Ordering::Release));
+        for word in &self.set.words[words.clone()] {
+            // No plain store: who finds a page here must see what others did that inserted it before.
+            word.fetch_or(!0, Ordering::Release);
+        }
         for (summary, mask) in masks(words) {
-            self.set.summary[summary].fetch_or(mask, summary_order());
+            self.set.summary[summary].fetch_or(mask, Ordering::Release);
         }
     }
 
@@ -381,7 +378,7 @@ impl Batch<'_> {
         if self.bits == 0 {
             return;
         }
-        self.set.words[self.word].fetch_or(self.bits, Ordering::AcqRel);
+        self.set.words[self.word].fetch_or(self.bits, Ordering::Release);
         self.bits = 0;
         if self.word / BITS != self.summary {
             self.flush_summary();
@@ -393,7 +390,7 @@ impl Batch<'_> {
     #[inline]
     fn flush_summary(&mut self) {
         if self.summary_bits != 0 {
-            self.set.summary[self.summary].fetch_or(self.summary_bits, summary_order());
+            self.set.summary[self.summary].fetch_or(self.summary_bits, Ordering::Release);
             self.summary_bits = 0;
         }
     }

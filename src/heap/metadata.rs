@@ -48,7 +48,8 @@ pub(crate) struct Metadata {
     pub(crate) ends: Bitmap,
     /// Two, so that a full collection builds the new set beside the old.
     marks: [Marks; 2],
-    /// Which of them the last collection filled (the objects that it found).
+    /// Which of them the last collection filled (the objects that it found). Read and changed relaxed:
+    /// it changes in a stop, and what sweeps takes the pool's lock after who stopped the world.
     second_is_current: AtomicBool,
     /// For each block, its [`Content`].
     contents: Box<[AtomicU8]>,
@@ -76,22 +77,24 @@ impl Metadata {
 
     /// The marks of the last finished collection.
     pub(crate) fn current_marks(&self) -> &Marks {
-        &self.marks[usize::from(self.second_is_current.load(Ordering::Acquire))]
+        &self.marks[usize::from(self.second_is_current.load(Ordering::Relaxed))]
     }
 
     /// The marks that a full collection is filling.
     pub(crate) fn next_marks(&self) -> &Marks {
-        &self.marks[usize::from(!self.second_is_current.load(Ordering::Acquire))]
+        &self.marks[usize::from(!self.second_is_current.load(Ordering::Relaxed))]
     }
 
     /// Makes the next marks the current ones. The world is stopped.
     pub(crate) fn flip_marks(&self) {
-        self.second_is_current.fetch_xor(true, Ordering::AcqRel);
+        self.second_is_current.fetch_xor(true, Ordering::Relaxed);
     }
 
+    /// What is in a block. The age orders this: it is set later, and asked first by who looks at an
+    /// object.
     #[inline]
     pub(crate) fn content(&self, block: usize) -> Content {
-        match self.contents[block].load(Ordering::Acquire) {
+        match self.contents[block].load(Ordering::Relaxed) {
             UNUSED => Content::Unused,
             LARGE => Content::Large,
             small => Content::Small(Kind::from_index(small - 1)),
@@ -104,7 +107,7 @@ impl Metadata {
             Content::Large => LARGE,
             Content::Small(kind) => kind as u8 + 1,
         };
-        self.contents[block].store(byte, Ordering::Release);
+        self.contents[block].store(byte, Ordering::Relaxed);
     }
 
     /// The age of a block.
@@ -120,10 +123,11 @@ impl Metadata {
         }
     }
 
-    /// Whether the age of a block is old; quicker than asking for the age.
+    /// Whether the age of a block is old; quicker than asking for the age. Nothing in an old block is
+    /// looked at for that, and so nothing is acquired.
     #[inline]
     pub(crate) fn is_old(&self, block: usize) -> bool {
-        self.ages[block].load(Ordering::Acquire) == Age::Old as u8
+        self.ages[block].load(Ordering::Relaxed) == Age::Old as u8
     }
 
     /// Sets the age of a block: to owned before the first object in it can be published, to young

@@ -66,7 +66,7 @@ impl<T> Thread<T> {
     }
 
     fn exchange(&self, before: usize, after: usize) -> bool {
-        self.word.compare_exchange(before, after, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.word.compare_exchange(before, after, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Waits for a short time without sleeping for the end of the stop, and calls `help` meanwhile again and
@@ -222,7 +222,7 @@ impl<T> World<T> {
 
     /// Makes the calling thread parked. Everything that it did before is visible to the collector.
     pub(crate) fn park(&self, thread: &Thread<T>) {
-        if thread.word.fetch_or(PARKED, Ordering::AcqRel) & STOP != 0 {
+        if thread.word.fetch_or(PARKED, Ordering::Release) & STOP != 0 {
             let (mut state, now) = (self.lock(), Instant::now());
             state.last = Some((thread.name.clone(), now));
             state.first.get_or_insert(now);
@@ -259,7 +259,8 @@ impl<T> World<T> {
         state.stopped = true;
         (state.last, state.first) = (None, None);
         for thread in &state.threads {
-            thread.word.fetch_or(STOP, Ordering::AcqRel);
+            // The thread acts upon it under the lock, and is seen parked by an acquire.
+            thread.word.fetch_or(STOP, Ordering::Relaxed);
         }
         if cfg!(not(loom)) && !state.threads.iter().all(|thread| thread.is_parked()) {
             let threads = state.threads.clone();
@@ -284,7 +285,7 @@ impl<T> World<T> {
     /// The attached threads that `is_wanted` picks and that are not parked. For threads that are not
     /// the caller's own the answer may be out of date.
     pub(crate) fn running_threads(&self, is_wanted: impl Fn(&T) -> bool) -> Vec<Arc<Thread<T>>> {
-        let is_running = |thread: &Thread<T>| thread.word.load(Ordering::Acquire) & PARKED == 0;
+        let is_running = |thread: &Thread<T>| thread.word.load(Ordering::Relaxed) & PARKED == 0;
         let threads = self.lock().threads.clone();
         threads
             .into_iter()
@@ -346,7 +347,7 @@ impl<T> Stopped<'_, T> {
         state.stopped = false;
         state.back = None;
         for thread in &self.threads {
-            thread.word.fetch_and(!STOP, Ordering::AcqRel);
+            thread.word.fetch_and(!STOP, Ordering::Release);
         }
         self.world.resumed.notify_one();
         self.ended = true;
