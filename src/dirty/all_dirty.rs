@@ -24,6 +24,7 @@ unsafe impl TrackerBackend for AllDirty {
             device_writes: Sight::Seen,
             discards: Sight::Seen,
             aliases: Sight::Seen,
+            cleared_elsewhere: Sight::Seen,
             precise: false,
         }
     }

@@ -180,6 +180,8 @@ pub struct Contract {
     pub discards: Sight,
     /// Writes through another mapping of the same shared memory, or to its file.
     pub aliases: Sight,
+    /// Stores whose marks another process has cleared, which scans the page map of this one.
+    pub cleared_elsewhere: Sight,
     /// Whether a page that was not written is clean after being consumed. Without this, watching
     /// is useless and harmless.
     pub precise: bool,

@@ -145,6 +145,7 @@ unsafe impl TrackerBackend for Cards {
             device_writes: Sight::Unseen(NO_BARRIER),
             discards: Sight::Unseen(NO_BARRIER),
             aliases: Sight::Unseen(NO_BARRIER),
+            cleared_elsewhere: Sight::Seen,
             precise: true,
         }
     }

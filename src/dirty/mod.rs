@@ -60,9 +60,13 @@
 //!
 //! A tracker belongs to the process that made it. In a forked child it takes hold of the child's
 //! memory by itself the first time it is used; the parent loses nothing.
+//!
+//! Another process that may trace this one can clear the marks of [`Uffd`]. A tracker notices by its
+//! canaries ([`Tracker::place_canary`]).
 
 mod all_dirty;
 mod backend;
+mod canary;
 mod cards;
 mod error;
 mod model;

@@ -197,6 +197,7 @@ unsafe impl TrackerBackend for Model {
             device_writes: Sight::Unseen(NOT_MODELLED),
             discards: Sight::Unseen(NOT_MODELLED),
             aliases: Sight::Unseen(NOT_MODELLED),
+            cleared_elsewhere: Sight::Unseen(NOT_MODELLED),
             precise: true,
         }
     }

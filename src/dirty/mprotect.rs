@@ -168,6 +168,7 @@ unsafe impl TrackerBackend for Mprotect {
             ),
             discards: Sight::Unseen("dropping the contents is not a store"),
             aliases: Sight::Unseen("write protection belongs to a mapping, not to the memory"),
+            cleared_elsewhere: Sight::Seen,
             precise: true,
         }
     }

@@ -16,6 +16,9 @@ pub struct Stats {
     pub peeks: u64,
     /// Scans that failed and counted their whole range as dirty.
     pub failures: u64,
+    /// Checks that found that another process had cleared write marks, or could not tell
+    /// ([`Tracker::check_canaries`](super::Tracker::check_canaries)).
+    pub cleared_elsewhere: u64,
     /// Dirty pages that consuming scans reported. With a back-end that protects pages each was at
     /// most one fault since the scan before.
     pub pages: u64,
@@ -46,7 +49,11 @@ impl fmt::Display for Stats {
             self.unprotected_pages,
             self.in_kernel.as_secs_f64() * 1e3,
             self.kernel_calls,
-        )
+        )?;
+        match self.cleared_elsewhere {
+            0 => Ok(()),
+            times => write!(f, "; {times} times another process had cleared write marks"),
+        }
     }
 }
 
@@ -56,6 +63,7 @@ pub(super) struct Counters {
     consumes: AtomicU64,
     peeks: AtomicU64,
     failures: AtomicU64,
+    cleared_elsewhere: AtomicU64,
     pages: AtomicU64,
     runs: AtomicU64,
     unarmed_pages: AtomicU64,
@@ -82,6 +90,10 @@ impl Counters {
         self.failures.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn cleared_elsewhere(&self) {
+        self.cleared_elsewhere.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn unprotected(&self, pages: usize) {
         self.unprotected_pages.fetch_add(pages as u64, Relaxed);
     }
@@ -97,6 +109,7 @@ impl Counters {
             consumes: self.consumes.load(Relaxed),
             peeks: self.peeks.load(Relaxed),
             failures: self.failures.load(Relaxed),
+            cleared_elsewhere: self.cleared_elsewhere.load(Relaxed),
             pages: self.pages.load(Relaxed),
             runs: self.runs.load(Relaxed),
             unarmed_pages: self.unarmed_pages.load(Relaxed),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use super::backend::{BackendKind, Contract, Scan, TrackerBackend};
+use super::canary::Canaries;
 use super::cards::CardTable;
 use super::error::TrackError;
 use super::page_set::PageSet;
@@ -44,6 +45,7 @@ struct State {
     registered: RangeList,
     /// Open windows, by start; they may overlap.
     windows: Vec<PageRange>,
+    canaries: Canaries,
     /// The process that the back-end works for.
     epoch: Epoch,
 }
@@ -66,6 +68,7 @@ impl Tracker {
             backend,
             registered: RangeList::default(),
             windows: Vec::new(),
+            canaries: Canaries::default(),
             epoch: fork::epoch(),
         };
         let (state, counters) = (RwLock::new(state), Counters::default());
@@ -147,6 +150,7 @@ impl Tracker {
             if let Some(&window) = state.windows.iter().find(|w| w.intersection(range).is_some()) {
                 return Err(TrackError::WindowOpen { range, window });
             }
+            state.remove_canaries(range);
             state.backend.unregister(range)?;
             state.registered.remove(range);
             Ok(())
@@ -188,6 +192,73 @@ impl Tracker {
             state.backend.unprotect(range)?;
             self.counters.unprotected(range.pages());
             Ok(())
+        })
+    }
+
+    /// Makes `page` a canary, by which [`check_canaries`](Self::check_canaries) notices that another
+    /// process clears write marks. No scan reports or protects it any more. Waits for scans that are going
+    /// on. With back-ends whose marks no other process can get at, nothing is done.
+    ///
+    /// One at either end of the memory, and some in between, each costs a call to the kernel for a check
+    /// and no fault: what another process has to touch to go unnoticed lies between two of them. Unregistering
+    /// the page ends it, too.
+    ///
+    /// # Safety
+    /// Until it is [removed](Self::remove_canary) the page is the tracker's, which overwrites it: nobody
+    /// else writes to it.
+    ///
+    /// # Errors
+    /// [`TrackError::NotRegistered`].
+    ///
+    /// # Panics
+    /// When it is more than one page.
+    pub unsafe fn place_canary(&self, page: PageRange) -> Result<(), TrackError> {
+        assert_eq!(page.pages(), 1, "a canary is one page, not {page}");
+        fork::undivided(|| {
+            let mut state = self.write()?;
+            state.check_registered(page)?;
+            // It is written with no scan going on, so none of this tracker protects it afterwards.
+            if self.kind == BackendKind::Uffd {
+                state.canaries.insert(page);
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes `page` memory like any other again. It is dirty.
+    ///
+    /// # Errors
+    /// When a forked child cannot take hold of its memory.
+    pub fn remove_canary(&self, page: PageRange) -> Result<(), TrackError> {
+        fork::undivided(|| {
+            self.write()?.remove_canaries(page);
+            Ok(())
+        })
+    }
+
+    /// Whether another process has cleared write marks: to be called after the scans of a round. If
+    /// so, what was written since then may be unknown, and **everything that is watched counts as
+    /// dirty**. The check after one that said so says so again, because the other process may have been
+    /// half-way.
+    ///
+    /// Without canaries it is always `false`. [`Uffd`](super::Uffd) says who does such things, and what cannot be found out.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked: then, too, everything counts as dirty.
+    ///
+    /// # Threads
+    /// Of threads that check at the same time one is told.
+    pub fn check_canaries(&self) -> Result<bool, TrackError> {
+        fork::undivided(|| {
+            let state = self.read()?;
+            let cleared = state.canaries.check(&*state.backend);
+            if !matches!(cleared, Ok(false)) {
+                self.counters.cleared_elsewhere();
+                if let Some(witness) = &self.witness {
+                    state.registered.runs().for_each(|range| witness.insert(range));
+                }
+            }
+            Ok(cleared?)
         })
     }
 
@@ -269,6 +340,10 @@ impl State {
         Ok(())
     }
 
+    fn remove_canaries(&mut self, range: PageRange) {
+        self.canaries.remove_in(range, &*self.backend);
+    }
+
     fn check_registered(&self, range: PageRange) -> Result<(), TrackError> {
         if self.registered.covers(range) {
             Ok(())
@@ -281,10 +356,14 @@ impl State {
         let mut total = Scan::default();
         for part in self.split(range) {
             match part {
-                Part::Watched(part) if why == Purpose::Consume => {
-                    total += self.backend.consume(part, into)?;
+                Part::Watched(part) => {
+                    for part in self.canaries.between(part) {
+                        total += match why {
+                            Purpose::Consume => self.backend.consume(part, into),
+                            Purpose::Peek => self.backend.peek(part, into),
+                        }?;
+                    }
                 }
-                Part::Watched(part) => total += self.backend.peek(part, into)?,
                 Part::Window(part) => {
                     into.insert(part);
                     total += Scan { unarmed_pages: part.pages(), ..Scan::found(part) };

@@ -48,6 +48,27 @@ impl Default for UffdOptions {
 }
 
 /// The back-end on userfaultfd.
+///
+/// # Other processes
+/// **A process that may trace this one can take writes away from it**: `PAGEMAP_SCAN` with
+/// `PM_SCAN_WP_MATCHING` on `/proc/PID/pagemap` protects what it reports, and a tracker's next scan does not
+/// report it again. The kernel asks for no more than the right to read the page map
+/// (`PTRACE_MODE_READ`: the same user, or `CAP_SYS_PTRACE`). Who does such things: checkpoint tools that
+/// dump memory in rounds (CRIU itself reads soft-dirty bits, which is harmless; versions of it that
+/// track by userfaultfd are not), samplers of working sets, debuggers and emulators that record
+/// writes, two trackers in one process. A scan without that flag, a core dump, and reading or
+/// writing memory (`ptrace`, `process_vm_readv`, `/proc/PID/mem`) clear no mark.
+///
+/// A tracker finds it out by its canaries ([`Tracker::place_canary`](super::Tracker::place_canary)), and then
+/// counts everything as dirty. A heap has one in each 64 MiB of small objects and checks them in the last stop of
+/// each cycle. **What is not found out**: passes that touch no canary, such as one over a part of a large
+/// object; a pass downwards, in pieces, that has taken a page and not yet the canary below it at the
+/// last scan of a cycle (it is found at the next, too late); and one that goes on for longer than two
+/// checks and meets no canary after them.
+///
+/// What helps: no such tool; one that scans without the flag; no right to trace
+/// (`PR_SET_DUMPABLE` 0 after the tracker was opened, another user, a container without
+/// `CAP_SYS_PTRACE`); or [`Mprotect`](super::Mprotect), whose marks are the process's own.
 #[derive(Debug)]
 pub struct Uffd {
     uffd: Userfaultfd,
@@ -149,6 +170,9 @@ unsafe impl TrackerBackend for Uffd {
                 Sight::Seen
             },
             aliases: Sight::Unseen("write protection belongs to a mapping, not to the memory"),
+            cleared_elsewhere: Sight::Unseen(
+                "a process that may trace this one can protect its pages; place canaries",
+            ),
             precise: true,
         }
     }

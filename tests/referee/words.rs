@@ -231,9 +231,17 @@ unsafe impl TrackerBackend for Oblivious {
     }
 
     fn contract(&self) -> Contract {
-        let [kernel_writes, device_writes, discards, aliases] = [Sight::Seen; 4];
+        let [kernel_writes, device_writes, discards, aliases, cleared_elsewhere] = [Sight::Seen; 5];
         let stores = Sight::Seen;
-        Contract { stores, kernel_writes, device_writes, discards, aliases, precise: true }
+        Contract {
+            stores,
+            kernel_writes,
+            device_writes,
+            discards,
+            aliases,
+            cleared_elsewhere,
+            precise: true,
+        }
     }
 
     unsafe fn register(&self, range: PageRange) -> Result<(), TrackError> {

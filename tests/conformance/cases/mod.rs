@@ -10,6 +10,7 @@ mod scans;
 mod selection;
 mod signals;
 mod stores;
+mod thieves;
 mod threads;
 mod trackers;
 mod windows;
@@ -45,6 +46,7 @@ pub(crate) fn trials(environment: Environment) -> Vec<Trial> {
         memory::CASES,
         paging::CASES,
         processes::CASES,
+        thieves::CASES,
         threads::CASES,
         limits::CASES,
     ];

@@ -6,6 +6,9 @@ mod rig;
 pub(crate) mod role;
 pub(crate) mod system;
 pub(crate) mod table;
+#[path = "../../common/thief.rs"]
+#[allow(dead_code, reason = "other tests have it take all the time")]
+pub(crate) mod thief;
 mod variant;
 
 pub(crate) use mapping::{Mapping, memory_file};

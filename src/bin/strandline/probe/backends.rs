@@ -41,6 +41,7 @@ pub(super) struct ContractReport {
     pub(super) device_writes: SightReport,
     pub(super) discards: SightReport,
     pub(super) aliases: SightReport,
+    pub(super) cleared_elsewhere: SightReport,
     pub(super) precise: bool,
 }
 
@@ -115,6 +116,7 @@ impl From<Contract> for ContractReport {
             device_writes: contract.device_writes.into(),
             discards: contract.discards.into(),
             aliases: contract.aliases.into(),
+            cleared_elsewhere: contract.cleared_elsewhere.into(),
             precise: contract.precise,
         }
     }
@@ -132,13 +134,14 @@ impl From<Sight> for SightReport {
 
 impl ContractReport {
     /// The kinds of write, in words, each with what becomes of it.
-    pub(super) fn sights(&self) -> [(&'static str, SightReport); 5] {
+    pub(super) fn sights(&self) -> [(&'static str, SightReport); 6] {
         [
             ("stores of the program", self.stores),
             ("writes by system calls", self.kernel_writes),
             ("writes by devices (DMA)", self.device_writes),
             ("contents dropped (madvise)", self.discards),
             ("writes by another mapping", self.aliases),
+            ("marks cleared by another process", self.cleared_elsewhere),
         ]
     }
 }
