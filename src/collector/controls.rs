@@ -8,6 +8,7 @@ mod forks;
 mod huge_pages;
 mod program;
 mod references;
+mod thief;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use program::{Program, Progress, Until, get, set};
 use super::mark::Scope;
 use super::rules::{Moment, Rule};
 use crate::collector::cycle::slices::PATIENCE;
-use crate::heap::geometry::BLOCK;
+use crate::heap::geometry::{BLOCK, CHUNK};
 use crate::mutator::StackScan;
 use crate::{Heap, HeapOptions, Mode};
 
@@ -268,7 +269,10 @@ fn a_block_that_is_handed_out_while_a_word_is_resolved_is_left_alone() {
     let (mut next, mut handed_out) = (0, false);
     let result = program.cycle(Scope::Full, |program, progress| {
         if progress.is_first_preclean() {
-            next = program.fresh().address() / BLOCK * BLOCK + BLOCK;
+            // Not the last one of a chunk: which is the next chunk is another matter.
+            while next % CHUNK == 0 {
+                next = program.fresh().address() / BLOCK * BLOCK + BLOCK;
+            }
             let words = program.conservative.get().as_ptr::<usize>();
             // SAFETY: the object has 8 words.
             unsafe { words.add(1).write_volatile(next) };

@@ -32,6 +32,7 @@
 //!   stops, each as short as the deadline, and in between the program runs too briefly to write many
 //!   pages.
 
+mod canaries;
 mod phase;
 pub(super) mod slices;
 

@@ -30,7 +30,7 @@ use crate::object::{ObjectModel, ObjectRef};
 use crate::os::OsError;
 use crate::os::thread::wake_precisely;
 use crate::references::Tables;
-use crate::sync::process::atomic::{AtomicU32, AtomicU64};
+use crate::sync::process::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use crate::sync::process::{Mutex, MutexGuard};
 
 /// Bytes that may be allocated before the first collection, and until the size of the heap is known
@@ -101,6 +101,8 @@ pub(super) struct Shared<M> {
     pub(super) workers: Mutex<Workers>,
     pub(super) me: Weak<Self>,
     pub(super) referee: Option<Referee>,
+    /// Whether it was said that another process clears write marks.
+    pub(super) warned: AtomicBool,
 }
 
 /// Why there is no heap.
@@ -192,6 +194,7 @@ impl<M: ObjectModel> Heap<M> {
             workers: Mutex::default(),
             me: Weak::clone(me),
             referee,
+            warned: AtomicBool::new(false),
         });
         fork::register(&shared);
         let heap = Self { shared };

@@ -220,6 +220,12 @@ impl Ledger {
         }
     }
 
+    /// Owes all that a last scan is about, as if it had found all of it written.
+    pub(super) fn owe_marked(&self, memory: &Memory, marks: &Marks, rules: &Rules) {
+        let watched = watched(Which::AllAsItIs, Where::Marked(marks), memory, rules);
+        watched.quiet.into_iter().for_each(|range| self.owed.insert(range));
+    }
+
     /// In a forked child: owes all of `watched`, whatever a cycle that was cut off had consumed, and
     /// whatever of this set it was about to change.
     pub(super) fn owe_all(&self, watched: Watched) {

@@ -89,6 +89,10 @@ pub struct CycleReport {
     pub barren_pages: usize,
     /// Rounds of consuming dirty pages while the program ran.
     pub rounds: u32,
+    /// Last scans after which it turned out that another process had cleared write marks, so that everything
+    /// was looked at again ([`Uffd`](crate::dirty::Uffd) says who does that). More than one for each
+    /// time: the check after such a one does not trust either.
+    pub cleared_elsewhere: u32,
     /// Its stops, in order.
     pub stops: Vec<StopReport>,
 }
@@ -119,6 +123,7 @@ impl CycleReport {
             rescanned_pages: 0,
             barren_pages: 0,
             rounds: 0,
+            cleared_elsewhere: 0,
             stops: Vec::new(),
         }
     }
@@ -215,6 +220,13 @@ impl fmt::Display for CycleReport {
             self.barren_pages,
             self.stops.len(),
         )?;
+        if self.cleared_elsewhere > 0 {
+            write!(
+                f,
+                ", {} last scans in vain: another process clears write marks",
+                self.cleared_elsewhere
+            )?;
+        }
         let Some(stop) = self.longest_stop() else { return Ok(()) };
         write!(f, ", the longest {:.3} ms for {:?}", ms(stop.total), stop.purpose)?;
         let parts = [

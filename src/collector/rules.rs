@@ -18,6 +18,8 @@ pub(super) enum Rule {
     LookInFull,
     /// Marking ends after a last scan in the same stop.
     LastScan,
+    /// If another process has cleared write marks, everything is owed in the last stop.
+    HeedCanaries,
     /// Marking ends when nothing is owed and nothing is left over.
     NothingLeft,
     /// The page of a slot is owed that refers to an object in an owned block.

@@ -35,6 +35,9 @@ pub struct HeapStats {
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
     pub barren_pages: usize,
+    /// Cycles that found that another process had cleared write marks, and looked at everything again
+    /// ([`CycleReport::cleared_elsewhere`](crate::CycleReport::cleared_elsewhere)).
+    pub cleared_elsewhere: u64,
     /// Huge pages that were split, by stores to watched memory for example, and are huge again.
     pub restored_huge_pages: usize,
     /// Chunks of 2 MiB that were populated before the program took them, where the heap grew: as many faults
@@ -84,6 +87,7 @@ pub(super) struct Recorder {
     faults: usize,
     rescanned_pages: usize,
     barren_pages: usize,
+    cleared_elsewhere: u64,
     stalls_ns: Histogram<u64>,
     pauses_ns: Histogram<u64>,
     last_pause: Duration,
@@ -110,6 +114,7 @@ impl Default for Recorder {
             faults: 0,
             rescanned_pages: 0,
             barren_pages: 0,
+            cleared_elsewhere: 0,
             stalls_ns: histogram(),
             pauses_ns: histogram(),
             last_pause: Duration::ZERO,
@@ -143,6 +148,7 @@ impl Recorder {
         self.faults += report.faults;
         self.rescanned_pages += report.rescanned_pages;
         self.barren_pages += report.barren_pages;
+        self.cleared_elsewhere += u64::from(report.cleared_elsewhere > 0);
         self.reported_stops += report.stops.len();
         while self.reports.len() == REPORTS || self.reported_stops > REPORTED_STOPS {
             let Some(oldest) = self.reports.pop_front() else { break };
@@ -182,6 +188,7 @@ impl<M> Shared<M> {
             faults: recorder.faults,
             rescanned_pages: recorder.rescanned_pages,
             barren_pages: recorder.barren_pages,
+            cleared_elsewhere: recorder.cleared_elsewhere,
             restored_huge_pages,
             populated_ahead,
             stalls_ns: recorder.stalls_ns.clone(),
@@ -223,6 +230,10 @@ impl fmt::Display for HeapStats {
         if let Some(TimeToSafepoint { time, slowest: Some(thread) }) = &self.slowest_safepoint {
             let ms = time.as_secs_f64() * 1e3;
             write!(f, "; slowest safepoint {ms:.3} ms, by thread {thread:?}")?;
+        }
+        if self.cleared_elsewhere > 0 {
+            let times = self.cleared_elsewhere;
+            write!(f, "; another process had cleared write marks in {times} cycles")?;
         }
         Ok(())
     }

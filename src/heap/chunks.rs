@@ -1,6 +1,7 @@
 //! Chunks: committing them, watching them, and giving them back.
 
 mod ahead;
+mod canaries;
 mod touching;
 
 use std::collections::BTreeSet;
@@ -49,6 +50,8 @@ pub(crate) struct Chunk {
     pub(crate) free: u32,
     /// Blocks that are free and have given their memory back, for what could not use it where it was.
     pub(crate) purged: u32,
+    /// The first block, if a canary has it.
+    pub(crate) canary: u32,
     /// Blocks whose memory is known to be zero.
     pub(crate) zero: u32,
     /// Blocks that may have protected pages.
@@ -64,10 +67,16 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Blocks without objects that nobody has.
+    pub(crate) fn unused(&self) -> u32 {
+        self.free | self.purged | self.canary
+    }
+
     const UNCOMMITTED: Self = Self {
         state: Use::Uncommitted,
         free: 0,
         purged: 0,
+        canary: 0,
         zero: 0,
         armed: 0,
         owned: 0,
@@ -172,7 +181,7 @@ impl Chunks {
         let Some(chunk) = nearest(used, watch) else { return Ok(None) };
         self.set_watched(chunk, watch, tracker)?;
         self.idle.remove(&chunk);
-        self.begin(chunk, state);
+        self.begin(chunk, state, tracker);
         Ok(Some(chunk))
     }
 
@@ -196,7 +205,7 @@ impl Chunks {
         self.make_ready(&run, watch, tracker)?;
         for chunk in run {
             self.idle.remove(&chunk);
-            self.begin(chunk, state);
+            self.begin(chunk, state, tracker);
         }
         Ok(first)
     }
@@ -324,11 +333,12 @@ impl Chunks {
         Ok(())
     }
 
-    fn begin(&mut self, chunk: usize, state: Use) {
+    fn begin(&mut self, chunk: usize, state: Use, tracker: &Tracker) {
         self.ahead.remove(chunk);
         self.chunks[chunk].state = state;
         self.chunks[chunk].heat = Heat::NONE;
-        self.chunks[chunk].free = ALL_BLOCKS;
+        self.chunks[chunk].free = ALL_BLOCKS & !self.chunks[chunk].canary;
+        self.care_for_canaries(chunk, tracker);
     }
 
     fn range(&self, chunk: usize) -> PageRange {
@@ -380,6 +390,7 @@ impl Chunks {
         }
         self.chunks[chunk].watched = watch == Watch::Watched;
         self.chunks[chunk].armed = 0;
+        self.chunks[chunk].canary = 0;
         Ok(())
     }
 

@@ -11,5 +11,6 @@ mod observer;
 mod property;
 mod reference;
 mod stress;
+mod thief;
 mod threads;
 mod torture;

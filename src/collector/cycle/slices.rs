@@ -101,7 +101,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         stop.laps.report.purpose = StopPurpose::Remark;
         self.last_scan(&mut stop);
         let time = (target / 2).saturating_mul(self.longer());
-        let deadline = deadline.map(|_| Instant::now() + time);
+        let deadline = deadline.filter(|_| !self.is_hopeless()).map(|_| Instant::now() + time);
         if !self.mark_the_rest(&mut stop, deadline) {
             self.report.stops.push(shared.resume(stop));
             return self.retreat();
@@ -162,6 +162,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
             let helpers = self.helpers_for(self.scan_time).saturating_sub(stop.world.lingering());
             let help = Some((&shared.crew, helpers));
             ledger.peek(&shared.memory, self.marking.marks, rules, help);
+            self.heed_canaries();
             ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         }
         if rules.holds(Rule::LookAtExternal) {

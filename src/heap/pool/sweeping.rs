@@ -72,8 +72,7 @@ impl Pool {
         for (number, state) in chunks {
             self.stale_marks.push(number);
             let chunk = self.chunks.get_mut(number);
-            chunk.unswept =
-                if matches!(state, Use::Blocks(_)) { !(chunk.free | chunk.purged) } else { 0 };
+            chunk.unswept = if matches!(state, Use::Blocks(_)) { !chunk.unused() } else { 0 };
             if chunk.unswept != 0 {
                 self.unlisted.push(number);
             }
@@ -149,7 +148,7 @@ impl Pool {
         let number = block / BLOCKS_PER_CHUNK;
         let chunk = self.chunks.get_mut(number);
         chunk.free |= 1 << (block % BLOCKS_PER_CHUNK);
-        let empty = chunk.free | chunk.purged == !0;
+        let empty = chunk.unused() == !0;
         let filling = &mut self.filling[watch as usize];
         if empty {
             // Also the one that is being filled: it may be all that another use lacks.
