@@ -60,7 +60,7 @@ impl Default for UffdOptions {
 /// writing memory (`ptrace`, `process_vm_readv`, `/proc/PID/mem`) clear no mark.
 ///
 /// A tracker finds it out by its canaries ([`Tracker::place_canary`](super::Tracker::place_canary)), and then
-/// counts everything as dirty. A heap has one in each 64 MiB of small objects and checks them in the last stop of
+/// counts everything as dirty. A heap has one in each 128 MiB with small objects and checks them in the last stop of
 /// each cycle. **What is not found out**: passes that touch no canary, such as one over a part of a large
 /// object; a pass downwards, in pieces, that has taken a page and not yet the canary below it at the
 /// last scan of a cycle (it is found at the next, too late); and one that goes on for longer than two
@@ -106,7 +106,8 @@ impl Uffd {
 
     fn scan(&self, range: PageRange, into: &PageSet, step: Step) -> Result<Scan, OsError> {
         let mut slots = [const { MaybeUninit::uninit() }; RESULT_SLOTS];
-        let slots = &mut slots[..self.options.result_slots];
+        // The kernel allocates as many for each call.
+        let slots = &mut slots[..self.options.result_slots.min(range.pages())];
         let mut scan = Scan::default();
         let (mut rest, mut bytes) = (Some(range), BYTES_PER_CALL);
         while let Some(range) = rest {

@@ -12,9 +12,8 @@ use crate::dirty::{BackendKind, Tracker};
 use crate::heap::geometry::BLOCK;
 use crate::os::{PageRange, page_size};
 
-/// Chunks of a region, 64 MiB: so a canary costs a thousandth of the memory. Small regions are told
-/// from each other by who clears a part of the heap, and cost a call to the kernel in each last stop.
-const REGION: usize = 32;
+/// Chunks of a region, 128 MiB. A canary costs a block, and 0.8 us in each last stop: 25 us for 4 GiB.
+const REGION: usize = 64;
 
 impl Chunks {
     /// A chunk begins to be used: sees to it that its region has a canary, and none where it would be in
