@@ -124,6 +124,11 @@ impl Arena {
         self.uffd.unprotect(self.range()).expect("registered");
     }
 
+    /// `UFFDIO_WRITEPROTECT`.
+    pub(crate) fn bare_protect(&self) {
+        self.uffd.protect(self.range()).expect("registered");
+    }
+
     /// How much is mapped by huge pages now.
     pub(crate) fn huge_mib(&self) -> usize {
         let filter = PageFilter { required: Categories::HUGE, ..PageFilter::default() };

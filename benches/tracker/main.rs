@@ -61,6 +61,15 @@ fn scans(group: &mut Group<'_>, arena: &Arena, table: &mut Table) {
         arena.tracker.peek(range, &owed).expect("registered");
     };
 
+    // What was never protected, against each of the other ways to protect it.
+    let protect = || arena.tracker.protect(range).expect("registered");
+    let never = || {
+        arena.dirty(1000);
+        owed.clear();
+    };
+    row(group, table, arena, "protect / consume", never, &protect, &consume);
+    row(group, table, arena, "protect / bare GET+WP", never, &protect, &|| arena.bare_consume());
+    row(group, table, arena, "protect / UFFDIO", never, &protect, &|| arena.bare_protect());
     row(group, table, arena, "clean scan", || arena.arm(), &consume, &|| arena.bare_consume());
     for permille in DIRTY {
         let name = format!("re-arm, {} % dirty", permille as f64 / 10.0);

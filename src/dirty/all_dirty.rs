@@ -47,6 +47,10 @@ unsafe impl TrackerBackend for AllDirty {
         Ok(Scan::found(range))
     }
 
+    fn protect(&self, _range: PageRange) -> Result<(), OsError> {
+        Ok(())
+    }
+
     fn unprotect(&self, _range: PageRange) -> Result<(), OsError> {
         Ok(())
     }

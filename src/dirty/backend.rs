@@ -76,6 +76,13 @@ pub unsafe trait TrackerBackend: Send + Sync + fmt::Debug {
     /// When the kernel refuses: the whole range then counts as dirty.
     fn peek(&self, range: PageRange, found: &PageSet) -> Result<Scan, OsError>;
 
+    /// Protects the dirty pages of `range` and does not say which they were (WP): clauses 2 to 5 hold
+    /// as for [`consume`](Self::consume), with all of the range as what was inserted.
+    ///
+    /// # Errors
+    /// When the kernel refuses: each page is what it was, or clean.
+    fn protect(&self, range: PageRange) -> Result<(), OsError>;
+
     /// Makes every page of `range` dirty, in bulk: much cheaper than a fault for each.
     ///
     /// # Errors

@@ -167,6 +167,14 @@ unsafe impl TrackerBackend for Cards {
         Ok(self.table.collect(range, found, |card| card.load(Ordering::Acquire) != CLEAN))
     }
 
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        // Not `clear`: who reads the memory after this is to see the stores whose marks it took.
+        for card in self.table.of(range) {
+            card.swap(CLEAN, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
         self.table.mark_all(range);
         Ok(())

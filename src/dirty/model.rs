@@ -218,6 +218,11 @@ unsafe impl TrackerBackend for Model {
         Ok(self.scan(range, false, found))
     }
 
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        self.mmu.scan(range, true);
+        Ok(())
+    }
+
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
         let _lock = lock(&self.mmu.page_table_lock);
         for page in self.mmu.pages(range) {

@@ -222,6 +222,10 @@ unsafe impl TrackerBackend for Mprotect {
         Ok(self.shadow.peek(range, found))
     }
 
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        locked(|_| self.shadow.protect(range, &Kernel))
+    }
+
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
         locked(|shadows| self.make_writable(shadows, range))
     }

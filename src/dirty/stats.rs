@@ -26,6 +26,8 @@ pub struct Stats {
     pub runs: u64,
     /// Pages that consuming scans reported and left unprotected.
     pub unarmed_pages: u64,
+    /// Pages that were protected without asking which of them were dirty.
+    pub protected_pages: u64,
     /// Pages that were unprotected in bulk.
     pub unprotected_pages: u64,
     /// Calls to the kernel by scans.
@@ -39,13 +41,15 @@ impl fmt::Display for Stats {
         write!(
             f,
             "{} consuming and {} looking scans ({} failed): {} dirty pages in {} ranges, {} left \
-             unprotected; {} pages unprotected in bulk; {:.3} ms in {} calls to the kernel",
+             unprotected; {} pages protected without asking, {} unprotected in bulk; {:.3} ms in {} \
+             calls to the kernel",
             self.consumes,
             self.peeks,
             self.failures,
             self.pages,
             self.runs,
             self.unarmed_pages,
+            self.protected_pages,
             self.unprotected_pages,
             self.in_kernel.as_secs_f64() * 1e3,
             self.kernel_calls,
@@ -67,6 +71,7 @@ pub(super) struct Counters {
     pages: AtomicU64,
     runs: AtomicU64,
     unarmed_pages: AtomicU64,
+    protected_pages: AtomicU64,
     unprotected_pages: AtomicU64,
     kernel_calls: AtomicU64,
     in_kernel_ns: AtomicU64,
@@ -94,6 +99,10 @@ impl Counters {
         self.cleared_elsewhere.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn protected(&self, pages: usize) {
+        self.protected_pages.fetch_add(pages as u64, Relaxed);
+    }
+
     pub(super) fn unprotected(&self, pages: usize) {
         self.unprotected_pages.fetch_add(pages as u64, Relaxed);
     }
@@ -113,6 +122,7 @@ impl Counters {
             pages: self.pages.load(Relaxed),
             runs: self.runs.load(Relaxed),
             unarmed_pages: self.unarmed_pages.load(Relaxed),
+            protected_pages: self.protected_pages.load(Relaxed),
             unprotected_pages: self.unprotected_pages.load(Relaxed),
             kernel_calls: self.kernel_calls.load(Relaxed),
             in_kernel: Duration::from_nanos(self.in_kernel_ns.load(Relaxed)),

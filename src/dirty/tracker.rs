@@ -180,6 +180,39 @@ impl Tracker {
         self.scan(range, found, Purpose::Peek)
     }
 
+    /// Makes every page of `range` clean and does not say which were dirty (WP without GET).
+    ///
+    /// **The caller owes all of `range` a visit that begins after this returns**, as after a
+    /// [`consume`](Self::consume) that found all of it dirty. So it is for memory that is owed as a
+    /// whole anyway, such as what is protected for the first time, and for memory where nothing was
+    /// stored that is to be looked at, and nothing is being stored now. What is stored after it has
+    /// returned makes its page dirty, as ever.
+    ///
+    /// Pages stay dirty in a [`Window`], and where a back-end leaves out what was never touched.
+    ///
+    /// # Errors
+    /// [`TrackError::NotRegistered`], and nothing has changed; or the kernel's refusal, after which
+    /// some pages may be clean: all of `range` is owed then, too.
+    pub fn protect(&self, range: PageRange) -> Result<(), TrackError> {
+        fork::undivided(|| {
+            let state = self.read()?;
+            state.check_registered(range)?;
+            for part in state.split(range) {
+                let Part::Watched(part) = part else { continue };
+                match &self.witness {
+                    None => state.backend.protect(part)?,
+                    // A referee is to hear of it all the same.
+                    Some(witness) => {
+                        let told = state.backend.consume(part, witness);
+                        told.inspect_err(|_| witness.insert(part))?;
+                    }
+                }
+                self.counters.protected(part.pages());
+            }
+            Ok(())
+        })
+    }
+
     /// Makes every page of `range` dirty without a fault for each, as before writing much of it.
     ///
     /// # Errors
@@ -357,12 +390,10 @@ impl State {
         for part in self.split(range) {
             match part {
                 Part::Watched(part) => {
-                    for part in self.canaries.between(part) {
-                        total += match why {
-                            Purpose::Consume => self.backend.consume(part, into),
-                            Purpose::Peek => self.backend.peek(part, into),
-                        }?;
-                    }
+                    total += match why {
+                        Purpose::Consume => self.backend.consume(part, into),
+                        Purpose::Peek => self.backend.peek(part, into),
+                    }?;
                 }
                 Part::Window(part) => {
                     into.insert(part);
@@ -373,8 +404,13 @@ impl State {
         Ok(total)
     }
 
-    /// `range` cut at the borders of open windows.
+    /// `range` without its canaries, cut at the borders of open windows.
     fn split(&self, range: PageRange) -> impl Iterator<Item = Part> {
+        self.canaries.between(range).flat_map(|range| self.split_at_windows(range))
+    }
+
+    /// `range` cut at the borders of open windows.
+    fn split_at_windows(&self, range: PageRange) -> impl Iterator<Item = Part> {
         let mut rest = Some(range);
         let mut windows = self.windows.iter().filter_map(move |w| w.intersection(range)).peekable();
         std::iter::from_fn(move || {
@@ -469,5 +505,31 @@ impl Drop for Window<'_> {
             let at = state.windows.iter().position(|&window| window == self.range);
             state.windows.remove(at.expect("every open window is in the list"));
         });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::dirty::Cards;
+    use crate::os::page_size;
+
+    /// Nobody else hears of what was written before a range was protected without asking.
+    #[test]
+    fn a_referee_is_told_what_protect_forgets() {
+        let span = PageRange::new(page_size(), 9 * page_size()).unwrap();
+        let (backend, program) = (Cards::new(span), CardTable::new(span, page_size()).unwrap());
+        let barrier = backend.cards().unwrap().clone();
+        let mut tracker = Tracker::new(span, Box::new(backend));
+        let witness = tracker.watch_barriers(program);
+        // SAFETY: cards never touch the memory, and nobody does here.
+        unsafe { tracker.register(span) }.unwrap();
+        tracker.protect(span).unwrap();
+        witness.clear();
+        barrier.mark(3 * page_size());
+        tracker.protect(span).unwrap();
+        assert_eq!(witness.iter().collect::<Vec<_>>(), [span.subrange(2, 1)]);
+        let found = PageSet::new(span);
+        assert_eq!(tracker.peek(span, &found).unwrap().pages, 0, "it is clean all the same");
     }
 }

@@ -95,13 +95,10 @@ impl Uffd {
         Ok(Self { uffd, pagemap, options })
     }
 
-    fn request(&self, range: PageRange) -> ScanRequest {
-        let mut request = ScanRequest::written(range);
-        if self.options.sparse {
-            let any_of = Categories::PRESENT | Categories::SWAPPED;
-            request.filter = PageFilter { any_of, ..PageFilter::WRITTEN };
-        }
-        request
+    fn filter(&self) -> PageFilter {
+        let touched = Categories::PRESENT | Categories::SWAPPED;
+        let any_of = if self.options.sparse { touched } else { Categories::empty() };
+        PageFilter { any_of, ..PageFilter::WRITTEN }
     }
 
     fn scan(&self, range: PageRange, into: &PageSet, step: Step) -> Result<Scan, OsError> {
@@ -112,7 +109,8 @@ impl Uffd {
         let (mut rest, mut bytes) = (Some(range), BYTES_PER_CALL);
         while let Some(range) = rest {
             let piece = head(range, bytes);
-            let (request, before) = (self.request(piece), scan.in_kernel);
+            let request = ScanRequest { filter: self.filter(), ..ScanRequest::written(piece) };
+            let before = scan.in_kernel;
             let found = scan.in_kernel(|| step(&self.pagemap, &request, slots))?;
             insert(found.regions, into, &mut scan);
             rest = range.from_address(found.resume.unwrap_or(piece.end()));
@@ -200,6 +198,11 @@ unsafe impl TrackerBackend for Uffd {
 
     fn peek(&self, range: PageRange, found: &PageSet) -> Result<Scan, OsError> {
         self.scan(range, found, Pagemap::get)
+    }
+
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        let mut pieces = range.pieces(BYTES_PER_CALL);
+        pieces.try_for_each(|piece| self.pagemap.protect(piece, self.filter()))
     }
 
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {

@@ -270,6 +270,25 @@ impl Pagemap {
         self.scan(request, u64::from(raw::PM_SCAN_WP_MATCHING | raw::PM_SCAN_CHECK_WPASYNC), slots)
     }
 
+    /// Write-protects the pages of `range` that match `filter` and does not say which these were, by
+    /// as many calls as it takes. With [`PageFilter::WRITTEN`] no page that was written stays so.
+    ///
+    /// The report is made and thrown away: without room for one the kernel would be a fifth faster
+    /// on base pages, but before 6.12.50 and 6.16.10 it oopses where that splits a huge page.
+    ///
+    /// # Errors
+    /// As [`get_and_protect`](Self::get_and_protect): pages may be protected after one, too.
+    pub fn protect(&self, range: PageRange, filter: PageFilter) -> Result<(), OsError> {
+        let mut slots = [const { MaybeUninit::uninit() }; RESULT_SLOTS];
+        let mut rest = Some(range);
+        while let Some(range) = rest {
+            let request = ScanRequest { filter, ..ScanRequest::written(range) };
+            let resume = self.get_and_protect(&request, &mut slots)?.resume;
+            rest = resume.and_then(|resume| range.from_address(resume));
+        }
+        Ok(())
+    }
+
     fn scan<'a>(
         &self,
         request: &ScanRequest,

@@ -57,6 +57,10 @@ unsafe impl TrackerBackend for Dropper {
         self.inner.peek(range, found)
     }
 
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        self.inner.protect(range)
+    }
+
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
         self.inner.unprotect(range)
     }

@@ -263,6 +263,11 @@ unsafe impl TrackerBackend for Oblivious {
         Ok(Scan::default())
     }
 
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        self.0.remove(range);
+        Ok(())
+    }
+
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
         self.0.insert(range);
         Ok(())

@@ -17,6 +17,8 @@ impl PageTable for ModelMmu {
     }
 }
 
+const LOST: &str = "that no later scan reported";
+
 struct World {
     mmu: ModelMmu,
     shadow: Shadow,
@@ -61,9 +63,20 @@ impl World {
             *visited = self.slots.each_ref().map(|slot| slot.load(Ordering::Relaxed));
         }
     }
+
+    /// What a visit sees after the page was protected without asking.
+    fn protect_and_visit(&self, visited: &mut [usize; 2]) {
+        {
+            let _held = self.fault_lock.lock().unwrap();
+            let Ok(()) = self.shadow.protect(self.span, &self.mmu);
+        }
+        *visited = self.slots.each_ref().map(|slot| slot.load(Ordering::Relaxed));
+    }
 }
 
-fn every_store_is_visited(handler_locks: bool) {
+type Scan = fn(&World, &mut [usize; 2]);
+
+fn every_store_is_visited(handler_locks: bool, scan: Scan) {
     let world = Arc::new(World::new(handler_locks));
     let mut visited = [0; 2];
     world.scan_and_visit(&mut visited);
@@ -71,7 +84,7 @@ fn every_store_is_visited(handler_locks: bool) {
         let world = Arc::clone(&world);
         loom::thread::spawn(move || world.store(thread))
     });
-    world.scan_and_visit(&mut visited);
+    scan(&world, &mut visited);
     for mutator in mutators {
         mutator.join().unwrap();
     }
@@ -81,12 +94,22 @@ fn every_store_is_visited(handler_locks: bool) {
 
 #[test]
 fn loom_no_store_escapes_the_fault_handler() {
-    check(Some(3), || every_store_is_visited(true));
+    check(Some(3), || every_store_is_visited(true, World::scan_and_visit));
+}
+
+#[test]
+fn loom_no_store_escapes_protect() {
+    check(Some(3), || every_store_is_visited(true, World::protect_and_visit));
 }
 
 #[test]
 fn loom_control_a_handler_without_the_lock_is_refuted() {
-    refute("that no later scan reported", Some(3), || every_store_is_visited(false));
+    refute(LOST, Some(3), || every_store_is_visited(false, World::scan_and_visit));
+}
+
+#[test]
+fn loom_control_protect_beside_a_handler_without_the_lock_is_refuted() {
+    refute(LOST, Some(3), || every_store_is_visited(false, World::protect_and_visit));
 }
 
 /// A second thread shares the owed set and visits a page as soon as it finds it there, while the

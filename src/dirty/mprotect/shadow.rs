@@ -102,6 +102,17 @@ impl Shadow {
         scan
     }
 
+    /// Protects every page of `range`. After an error those that were writable count as such.
+    pub(super) fn protect<T: PageTable>(
+        &self,
+        range: PageRange,
+        table: &T,
+    ) -> Result<(), T::Error> {
+        table.set_writable(range, false)?;
+        self.writable.remove(range);
+        Ok(())
+    }
+
     /// Inserts the writable pages of `range` into `found`.
     pub(super) fn peek(&self, range: PageRange, found: &PageSet) -> Scan {
         let mut scan = Scan::default();

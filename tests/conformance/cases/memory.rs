@@ -67,7 +67,7 @@ fn decommitted(variant: Variant) -> Verdict {
 }
 
 /// Two huge pages that were written, or why there are none.
-fn huge_rig(variant: Variant) -> Result<Rig, String> {
+pub(super) fn huge_rig(variant: Variant) -> Result<Rig, String> {
     let huge = transparent_huge_page()?;
     let mapping = Mapping::aligned(2 * huge, huge);
     advise_about(mapping.range(), Advice::HugePages);

@@ -5,6 +5,7 @@ mod limits;
 mod memory;
 mod paging;
 mod processes;
+mod protect;
 mod registration;
 mod scans;
 mod selection;
@@ -39,6 +40,7 @@ pub(crate) fn trials(environment: Environment) -> Vec<Trial> {
     let cases = [
         stores::CASES,
         scans::CASES,
+        protect::CASES,
         windows::CASES,
         registration::CASES,
         trackers::CASES,

@@ -14,10 +14,10 @@ pub(super) const CASES: &[Case] = &[
     ("swapped_shared", swapped_shared),
 ];
 
-const PAGES: usize = 64;
+pub(super) const PAGES: usize = 64;
 
 /// Written back to swap and no longer in memory.
-const SWAPPED: PageFilter = PageFilter {
+pub(super) const SWAPPED: PageFilter = PageFilter {
     required: Categories::SWAPPED,
     excluded: Categories::PRESENT,
     any_of: Categories::empty(),
@@ -27,7 +27,7 @@ const SWAPPED: PageFilter = PageFilter {
 const ABSENT: PageFilter = PageFilter { required: Categories::empty(), ..SWAPPED };
 
 /// Which pages are `gone` after asking for all of them to be moved to swap.
-fn page_out(rig: &Rig, gone: PageFilter) -> Vec<usize> {
+pub(super) fn page_out(rig: &Rig, gone: PageFilter) -> Vec<usize> {
     // Pages on a processor's list of recently used ones are passed over at first.
     for _ in 0..20 {
         advise_about(rig.range(), Advice::PageOut);
@@ -38,14 +38,14 @@ fn page_out(rig: &Rig, gone: PageFilter) -> Vec<usize> {
     (0..PAGES).filter(|&page| count(rig.page(page), gone) == 1).collect()
 }
 
-fn with_swap(case: impl FnOnce() -> Verdict) -> Verdict {
+pub(super) fn with_swap(case: impl FnOnce() -> Verdict) -> Verdict {
     match Swap::on() {
         Ok(_swap) => case(),
         Err(reason) => Verdict::NotRun(reason),
     }
 }
 
-const NONE_WENT: &str = "the kernel moved no page to swap";
+pub(super) const NONE_WENT: &str = "the kernel moved no page to swap";
 
 fn swapped_clean(variant: Variant) -> Verdict {
     with_swap(|| {

@@ -46,6 +46,7 @@ fn fork_parent_loses_nothing(variant: Variant) -> Verdict {
     parent_keeps_its_pages(variant, |rig| rig.store_all(0..PAGES));
     parent_keeps_its_pages(variant, |rig| drop(rig.peek()));
     parent_keeps_its_pages(variant, |rig| drop(rig.consume()));
+    parent_keeps_its_pages(variant, |rig| rig.tracker.protect(rig.range()).unwrap());
     parent_keeps_its_pages(variant, |rig| rig.tracker.unprotect(rig.range()).unwrap());
     parent_keeps_its_pages(variant, |rig| rig.tracker.unregister(rig.page(5)).unwrap());
     parent_keeps_its_pages(variant, |rig| {

@@ -142,6 +142,8 @@ fn canary_is_left_alone(variant: Variant) -> Verdict {
     rig.expect_peek(&[1, 14, 16, 30]);
     rig.expect(&[1, 14, 16, 30]);
     rig.expect_in(15, 1, &[]);
+    rig.tracker.protect(rig.range()).unwrap();
+    assert!(!rig.tracker.check_canaries().unwrap(), "a canary was protected");
     rig.store(15);
     rig.tracker.unprotect(rig.range().subrange(14, 3)).unwrap();
     if variant.is_uffd() {

@@ -11,6 +11,7 @@ use crate::harness::{Mapping, Rig, Variant, Verdict};
 pub(super) const CASES: &[Case] = &[
     ("writers_against_a_scanner", writers_against_a_scanner),
     ("writers_of_one_page", writers_of_one_page),
+    ("writers_against_protect", writers_against_protect),
     ("several_scanners", several_scanners),
     ("writers_against_everything", writers_against_everything),
     ("faults_outlive_their_registration", faults_outlive_their_registration),
@@ -55,7 +56,11 @@ impl Visited {
 }
 
 /// Writers store rising numbers to pages below `spread` while `scan` runs until they are done.
-fn race(variant: Variant, spread: usize, mut scan: impl FnMut(&Rig)) -> (Rig, Visited) {
+fn race(
+    variant: Variant,
+    spread: usize,
+    mut scan: impl FnMut(&Rig, &mut Visited),
+) -> (Rig, Visited) {
     let rig = Rig::settled(variant, PAGES);
     let (mut visited, running) = (Visited::new(), AtomicUsize::new(WRITERS));
     let (writing, left) = (&rig, &running);
@@ -74,7 +79,7 @@ fn race(variant: Variant, spread: usize, mut scan: impl FnMut(&Rig)) -> (Rig, Vi
             owed.clear();
             rig.tracker.consume(rig.range(), &owed).unwrap();
             visited.visit(&rig, &owed);
-            scan(&rig);
+            scan(&rig, &mut visited);
             std::thread::yield_now();
         }
     });
@@ -95,7 +100,7 @@ fn finish(rig: &Rig, visited: &mut Visited) {
 }
 
 fn writers_against_a_scanner(variant: Variant) -> Verdict {
-    let (rig, mut visited) = race(variant, PAGES, |_| {});
+    let (rig, mut visited) = race(variant, PAGES, |_, _| {});
     finish(&rig, &mut visited);
     rig.expect(&[]);
     Verdict::Passed
@@ -103,7 +108,22 @@ fn writers_against_a_scanner(variant: Variant) -> Verdict {
 
 /// Both writers fault on the same page at the same time.
 fn writers_of_one_page(variant: Variant) -> Verdict {
-    let (rig, mut visited) = race(variant, 1, |_| {});
+    let (rig, mut visited) = race(variant, 1, |_, _| {});
+    finish(&rig, &mut visited);
+    rig.expect(&[]);
+    Verdict::Passed
+}
+
+/// Whoever protects without asking looks at everything afterwards.
+fn writers_against_protect(variant: Variant) -> Verdict {
+    let mut part = pages(5, PAGES - 8);
+    let (rig, mut visited) = race(variant, PAGES, |rig, visited| {
+        let range = rig.range().subrange(part(), 8);
+        rig.tracker.protect(range).unwrap();
+        let whole = rig.set();
+        whole.insert(range);
+        visited.visit(rig, &whole);
+    });
     finish(&rig, &mut visited);
     rig.expect(&[]);
     Verdict::Passed
@@ -127,7 +147,7 @@ fn several_scanners(variant: Variant) -> Verdict {
 
 fn writers_against_everything(variant: Variant) -> Verdict {
     let mut step = pages(77, PAGES - 8);
-    let (rig, mut visited) = race(variant, PAGES, |rig| {
+    let (rig, mut visited) = race(variant, PAGES, |rig, _| {
         let part = rig.range().subrange(step(), 1 + step() % 8);
         match step() % 4 {
             0 => rig.tracker.unprotect(part).unwrap(),
