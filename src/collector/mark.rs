@@ -444,3 +444,6 @@ impl<M> Drop for Marker<'_, '_, M> {
         *lock(&self.run.tally) += self.tally;
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
