@@ -12,6 +12,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("strandline needs Linux on a 64-bit machine");
 
+mod api;
 mod collector;
 pub mod dirty;
 mod heap;
@@ -21,11 +22,11 @@ pub mod os;
 mod references;
 mod sync;
 
+pub use api::{Because, Heap, HeapError, Link, ObjectInfo, RootPath, StillAttached, TrimError};
 pub use collector::{
-    BarrierCheck, BarrierReport, BarrierTarget, Because, CycleObserver, CycleReport, Heap,
-    HeapError, HeapOptions, HeapStats, LOG_VARIABLE, Link, MARKERS_VARIABLE, MAX_HEAP_VARIABLE,
-    Mode, ObjectInfo, OptionError, OutOfMemoryHandler, RootPath, Scope, Sizing, SlotChange,
-    StillAttached, StopPurpose, StopReport, TrimError,
+    BarrierCheck, BarrierReport, BarrierTarget, CycleObserver, CycleReport, HeapOptions, HeapStats,
+    LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, OutOfMemoryHandler,
+    Scope, Sizing, SlotChange, StopPurpose, StopReport,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Pinned, Registration, Root, RootSource,

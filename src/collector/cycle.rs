@@ -33,22 +33,23 @@
 //!   pages.
 
 mod canaries;
+pub(crate) mod collect;
 mod phase;
-pub(super) mod slices;
+pub(crate) mod slices;
 
 use std::time::{Duration, Instant};
 
 use phase::gets_quicker;
-pub(super) use phase::{Outcome, Phase};
+pub(crate) use phase::{Outcome, Phase};
 
-use super::collect::RootSlots;
-use super::heap::Shared;
-use super::history::Cycle;
-use super::ledger::Slices;
-use super::mark::{Marker, Marking, Scope, Tally, When};
-use super::references::References;
-use super::report::{CycleReport, StopPurpose};
-use super::rules::{Moment, Rule};
+use crate::collector::check::rules::{Moment, Rule};
+use crate::collector::cycle::collect::RootSlots;
+use crate::collector::mark::references::References;
+use crate::collector::mark::{Marker, Marking, Scope, Tally, When};
+use crate::collector::pacing::history::Cycle;
+use crate::collector::remembered::ledger::Slices;
+use crate::collector::report::{CycleReport, StopPurpose};
+use crate::collector::shared::Shared;
 use crate::dirty::{BackendKind, PageSet};
 use crate::heap::{Reading, Where};
 use crate::mutator::Cause;
@@ -96,7 +97,7 @@ struct Run<'a, M> {
 
 impl<M: ObjectModel> Shared<M> {
     /// Runs a whole cycle on the calling thread, which is no mutator's.
-    pub(super) fn run_cycle(&self, cycle: &mut Cycle, scope: Scope, cause: Cause) {
+    pub(crate) fn run_cycle(&self, cycle: &mut Cycle, scope: Scope, cause: Cause) {
         let metadata = &self.memory.metadata;
         let marks = match scope {
             Scope::Minor => metadata.current_marks(),

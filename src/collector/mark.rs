@@ -19,17 +19,20 @@
 //! An External object is marked and not traced: what it owns outside the heap may be freed at this
 //! moment. The next stop finds what it refers to, and the last stop looks at all of them.
 
-pub(super) mod trace;
+mod packets;
+pub(crate) mod references;
+pub(crate) mod ring;
+pub(crate) mod trace;
 
 use std::ops::{AddAssign, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::crew::{Crew, Role};
-use super::heap::Shared;
-use super::packets::{PacketPool, Presence, Taken};
-use super::ring::{Ring, prefetch};
-use super::rules::{Rule, Rules};
+use crate::collector::check::rules::{Rule, Rules};
+use crate::collector::mark::packets::{PacketPool, Presence, Taken};
+use crate::collector::mark::ring::{Ring, prefetch};
+use crate::collector::shared::Shared;
+use crate::collector::threads::crew::{Crew, Role};
 use crate::dirty::PageSet;
 use crate::heap::{Bitmap, Content, LargeObject, Marks, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef};
@@ -53,7 +56,7 @@ const BACKLOG: usize = 256;
 
 /// Work that changes hands.
 #[derive(Debug)]
-pub(super) enum Packet {
+pub(crate) enum Packet {
     /// References to objects that may be marked already.
     References(Vec<usize>),
     /// The slots of a marked large object at some offsets.
@@ -70,16 +73,16 @@ pub enum Scope {
 }
 
 /// The marking of one cycle, in one or more runs.
-pub(super) struct Marking<'a, M> {
-    pub(super) memory: &'a Memory,
-    pub(super) model: &'a M,
-    pub(super) marks: &'a Marks,
-    pub(super) scope: Scope,
+pub(crate) struct Marking<'a, M> {
+    pub(crate) memory: &'a Memory,
+    pub(crate) model: &'a M,
+    pub(crate) marks: &'a Marks,
+    pub(crate) scope: Scope,
     /// Pages to look at again.
-    pub(super) owed: &'a PageSet,
+    pub(crate) owed: &'a PageSet,
     /// Weak references and ephemerons.
-    pub(super) references: &'a Tables,
-    pub(super) rules: &'a Rules,
+    pub(crate) references: &'a Tables,
+    pub(crate) rules: &'a Rules,
     crew: &'a Crew,
     /// What a run left when its time was up.
     leftover: Mutex<Vec<Packet>>,
@@ -97,7 +100,7 @@ struct Run<'r, 'a, M> {
 
 /// What a run goes on beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     /// The program runs: what is outside the heap may be freed at any moment and is not looked at.
     Running,
     /// The world is stopped, for good or until the deadline.
@@ -106,12 +109,12 @@ pub(super) enum When {
 
 /// What markers have done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Objects marked.
-    pub(super) marked: usize,
+    pub(crate) marked: usize,
     /// Owed pages looked at, and those of them that had no marked object.
-    pub(super) rescanned: usize,
-    pub(super) barren: usize,
+    pub(crate) rescanned: usize,
+    pub(crate) barren: usize,
 }
 
 impl AddAssign for Tally {
@@ -123,7 +126,7 @@ impl AddAssign for Tally {
 }
 
 impl<'a, M: ObjectModel> Marking<'a, M> {
-    pub(super) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Marks) -> Self {
+    pub(crate) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Marks) -> Self {
         Self {
             memory: &shared.memory,
             model: &shared.model,
@@ -142,7 +145,7 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     ///
     /// The caller is the first marker and begins with `lead`; `helpers` more begin with `seed`, and
     /// so do mutators that assist, if the program is running.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         helpers: usize,
         when: When,
@@ -177,7 +180,7 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     }
 
     /// Adds roots for the next run.
-    pub(super) fn add_roots(&self, roots: &[ObjectRef]) {
+    pub(crate) fn add_roots(&self, roots: &[ObjectRef]) {
         let packets = roots
             .chunks(PACKET)
             .map(|roots| Packet::References(roots.iter().map(|root| root.address()).collect()));
@@ -185,13 +188,13 @@ impl<'a, M: ObjectModel> Marking<'a, M> {
     }
 
     /// What has been marked so far.
-    pub(super) fn found(&self) -> Found<'a> {
+    pub(crate) fn found(&self) -> Found<'a> {
         let retired_only = self.rules.holds(Rule::RetiredValues);
         Found { memory: self.memory, marks: self.marks, retired_only }
     }
 
     /// Whether no run has left anything.
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         lock(&self.leftover).is_empty()
     }
 }
@@ -202,7 +205,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A thread that marks.
-pub(super) struct Marker<'r, 'a, M> {
+pub(crate) struct Marker<'r, 'a, M> {
     run: &'r Run<'r, 'a, M>,
     marking: &'r Marking<'a, M>,
     /// When a mutator that assists wants to go on.
@@ -235,20 +238,20 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     }
 
     /// Whether its time may be up soon, so that it should begin with little at once.
-    pub(super) fn is_hurried(&self) -> bool {
+    pub(crate) fn is_hurried(&self) -> bool {
         self.deadline().is_some()
     }
 
-    pub(super) fn marking(&self) -> &'r Marking<'a, M> {
+    pub(crate) fn marking(&self) -> &'r Marking<'a, M> {
         self.marking
     }
 
-    pub(super) fn tally(&mut self) -> &mut Tally {
+    pub(crate) fn tally(&mut self) -> &mut Tally {
         &mut self.tally
     }
 
     /// Adds a root.
-    pub(super) fn push(&mut self, object: ObjectRef) {
+    pub(crate) fn push(&mut self, object: ObjectRef) {
         self.stack.push(object.address());
         if self.stack.len() > 16 * PACKET && self.run.pool.is_wanted() {
             self.share();
@@ -268,7 +271,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     }
 
     /// Marks until nobody has given away anything. False if the time was up before.
-    pub(super) fn work_off_leftovers(&mut self) -> bool {
+    pub(crate) fn work_off_leftovers(&mut self) -> bool {
         while let Some(packet) = self.run.pool.try_take() {
             self.unpack(packet);
             if !self.drain() {
@@ -300,7 +303,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     /// To be called after `work` steps; looks at the clock and the door once in a while. False if
     /// the time is up.
     #[inline]
-    pub(super) fn tick(&mut self, work: u32) -> bool {
+    pub(crate) fn tick(&mut self, work: u32) -> bool {
         if let Some(left) = self.until_clock.checked_sub(work) {
             self.until_clock = left;
             return true;
@@ -320,7 +323,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
 
     /// Works off what this marker has; nothing is in the rings afterwards. False if its time was up
     /// before.
-    pub(super) fn drain(&mut self) -> bool {
+    pub(crate) fn drain(&mut self) -> bool {
         while self.tick(1) {
             if let Some(reference) = self.stack.pop() {
                 self.mark_soon(reference);
@@ -341,7 +344,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
     }
 
     /// Works off references until few are left. False if the time was up before.
-    pub(super) fn drain_some(&mut self) -> bool {
+    pub(crate) fn drain_some(&mut self) -> bool {
         while self.stack.len() > BACKLOG {
             let Some(reference) = self.stack.pop() else { break };
             self.mark_soon(reference);

@@ -1,47 +1,29 @@
-//! When to collect, and how.
+//! When to collect, and how: the rooms follow the cycle.
+//!
+//! - [`shared`]: what all threads of a heap share;
+//! - [`cycle`]: the phases of a cycle, its stops, and the collection in one stop;
+//! - [`remembered`]: the pages to look at again;
+//! - [`mark`]: the transitive closure;
+//! - [`threads`]: who runs all this, and who waits for whom;
+//! - [`pacing`]: when a cycle begins, and how large the heap is;
+//! - [`report`]: what is known of it afterwards;
+//! - [`check`]: the verifier, the referee of barriers, and the tests of the protocols.
 
-mod collect;
-#[cfg(all(test, not(loom)))]
-mod controls;
-mod crew;
-mod cycle;
-mod edges;
-mod fork;
-mod heap;
-mod history;
-mod inspect;
-mod ledger;
-#[cfg(all(test, loom))]
-mod loom_tests;
-mod mark;
-mod options;
-mod pacing;
-mod packets;
-mod precedence;
-mod pressure;
-mod referee;
-mod references;
-mod report;
-mod requests;
-mod rescan;
-mod ring;
-mod rules;
-mod sizing;
-mod stats;
-mod sweeper;
-mod teardown;
-mod turn;
-mod verify;
-mod workers;
+pub(crate) mod check;
+pub(crate) mod cycle;
+pub(crate) mod mark;
+pub(crate) mod options;
+pub(crate) mod pacing;
+pub(crate) mod remembered;
+pub(crate) mod report;
+pub(crate) mod shared;
+pub(crate) mod threads;
 
-pub use heap::{Heap, HeapError};
-pub use inspect::{Because, Link, ObjectInfo, RootPath};
+pub use check::referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
 pub use mark::Scope;
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
-pub use pressure::{OutOfMemoryHandler, TrimError};
-pub use referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
+pub use pacing::pressure::OutOfMemoryHandler;
+pub use report::stats::{CycleObserver, HeapStats};
 pub use report::{CycleReport, StopPurpose, StopReport};
-pub use stats::{CycleObserver, HeapStats};
-pub use teardown::StillAttached;

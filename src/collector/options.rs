@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::referee::BarrierCheck;
+use crate::collector::check::referee::BarrierCheck;
 use crate::dirty::TrackerOptions;
 use crate::os::limits::{available_memory, processors};
 
@@ -151,7 +151,7 @@ pub enum OptionError {
 
 impl HeapOptions {
     /// Applies the environment variables and checks the result.
-    pub(super) fn effective(
+    pub(crate) fn effective(
         mut self,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, OptionError> {

@@ -9,6 +9,11 @@
 //! In a short cycle of a program that allocates fast they help from the first block on: what it would make
 //! meanwhile would have to be marked, too, and it is over in a fraction of the time.
 
+pub(crate) mod give_back;
+pub(crate) mod history;
+pub(crate) mod pressure;
+mod sizing;
+
 use std::time::{Duration, Instant};
 
 use crate::sync::process::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -17,14 +22,14 @@ use crate::sync::process::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering:
 const LONGEST_TAX: Duration = Duration::from_micros(300);
 
 /// How long a cycle is short: everybody may help from its beginning, and at most for so long.
-pub(super) const SHORT: Duration = Duration::from_millis(10);
+pub(crate) const SHORT: Duration = Duration::from_millis(10);
 
 /// Bytes that more are allowed for after a cycle that was late, besides a quarter.
 const MORE: usize = 1 << 20;
 
 /// What a mutator that has taken memory should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Charge {
+pub(crate) enum Charge {
     /// Nothing.
     GoOn,
     /// Ask for a cycle.
@@ -35,7 +40,7 @@ pub(super) enum Charge {
 
 /// The accounts of one heap.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     /// Bytes charged since the last cycle ended.
     allocated: AtomicUsize,
     /// How many make it time for a cycle; from how many on mutators help; and how many there can be.
@@ -60,29 +65,29 @@ pub(super) struct Pacer {
 
 /// What room there is for a program between two cycles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Bytes that are to be allocated between two cycles if there is time.
-    pub(super) nursery: usize,
+    pub(crate) nursery: usize,
     /// Bytes until the limit.
-    pub(super) free: usize,
+    pub(crate) free: usize,
     /// Bytes that are likely to be allocated during the next cycle.
-    pub(super) during: usize,
+    pub(crate) during: usize,
 }
 
 /// What was allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allocated {
+pub(crate) struct Allocated {
     /// Since the cycle before ended, in bytes.
-    pub(super) total: usize,
+    pub(crate) total: usize,
     /// Of that, during the cycle.
-    pub(super) during: usize,
+    pub(crate) during: usize,
     /// Whether more would have been, had mutators not had to help or to wait.
-    pub(super) late: bool,
+    pub(crate) late: bool,
 }
 
 impl Allocated {
     /// What is likely to be allocated during the next cycle, when so much was thought of this one.
-    pub(super) fn next(self, thought: usize) -> usize {
+    pub(crate) fn next(self, thought: usize) -> usize {
         let seen = self.during;
         // Where there was no room for as much as was thought, a still larger thought is no help.
         let too_little = self.late && seen >= thought;
@@ -94,7 +99,7 @@ impl Room {
     /// Bytes that are allocated when the next cycle is to begin: with an eighth more to spare than it is
     /// likely to need. To be late is no harm: mutators help then, and it is over sooner. A cycle that begins
     /// at once has no garbage to find.
-    pub(super) fn trigger(self) -> usize {
+    pub(crate) fn trigger(self) -> usize {
         let latest = self.free.saturating_sub(self.during / 8 * 9);
         self.nursery.min(latest.max(self.free / 2))
     }
@@ -102,7 +107,7 @@ impl Room {
 
 impl Pacer {
     /// A pacer for a heap with that much room.
-    pub(super) fn new(room: Room) -> Self {
+    pub(crate) fn new(room: Room) -> Self {
         let pacer = Self {
             allocated: AtomicUsize::new(0),
             trigger: AtomicUsize::new(0),
@@ -123,7 +128,7 @@ impl Pacer {
 
     /// Takes note of `bytes` more.
     #[inline]
-    pub(super) fn charge(&self, bytes: usize) -> Charge {
+    pub(crate) fn charge(&self, bytes: usize) -> Charge {
         let allocated = self.allocated.fetch_add(bytes, Relaxed) + bytes;
         if allocated <= self.trigger.load(Relaxed) {
             Charge::GoOn
@@ -135,23 +140,23 @@ impl Pacer {
     }
 
     /// Whether so much was allocated that it is time for a cycle.
-    pub(super) fn is_time(&self) -> bool {
+    pub(crate) fn is_time(&self) -> bool {
         self.allocated.load(Relaxed) > self.trigger.load(Relaxed)
     }
 
     /// How long a mutator that has asked for a cycle waits for it, to help: for a short one, so that its
     /// processor is the driver's, which might else not run before the room is used up.
-    pub(super) fn awaited(&self) -> Option<Duration> {
+    pub(crate) fn awaited(&self) -> Option<Duration> {
         self.next_is_short.load(Relaxed).then_some(LONGEST_TAX)
     }
 
     /// Whether it will be time for a cycle when an eighth more has been allocated.
-    pub(super) fn is_nearly_time(&self) -> bool {
+    pub(crate) fn is_nearly_time(&self) -> bool {
         self.allocated.load(Relaxed) > self.trigger.load(Relaxed) / 8 * 7
     }
 
     /// In a forked child: a cycle that was going on is not.
-    pub(super) fn cut_off(&self) {
+    pub(crate) fn cut_off(&self) {
         self.running.store(false, Relaxed);
         self.relax();
     }
@@ -162,25 +167,25 @@ impl Pacer {
     }
 
     /// A mutator has to wait.
-    pub(super) fn note_late(&self) {
+    pub(crate) fn note_late(&self) {
         self.late.store(true, Relaxed);
     }
 
     /// Whether memory was taken in this cycle since this was asked last: a program that only writes
     /// cannot be held up where it takes blocks.
-    pub(super) fn is_felt(&self) -> bool {
+    pub(crate) fn is_felt(&self) -> bool {
         let allocated = self.allocated.load(Relaxed);
         self.asked_at.swap(allocated, Relaxed) != allocated
     }
 
     /// Marking does not keep up with the program: until the end of the cycle whoever takes a block helps
     /// to mark, as long as may be. Whether that is new.
-    pub(super) fn press(&self) -> bool {
+    pub(crate) fn press(&self) -> bool {
         !self.pressing.swap(true, Relaxed)
     }
 
     /// Whether a cycle is going on.
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.running.load(Relaxed)
     }
 
@@ -204,7 +209,7 @@ impl Pacer {
     }
 
     /// Sets when the next cycle is to begin, and whether it is likely to be short.
-    pub(super) fn set(&self, room: Room, short: bool) {
+    pub(crate) fn set(&self, room: Room, short: bool) {
         let trigger = room.trigger();
         let rest = room.free.saturating_sub(trigger);
         let untaxed = untaxed(room.during as f64, rest as f64) as usize;
@@ -215,7 +220,7 @@ impl Pacer {
     }
 
     /// A cycle begins now. If it is a `short` one, whoever takes a block helps from now on.
-    pub(super) fn cycle_begins(&self, short: bool) {
+    pub(crate) fn cycle_begins(&self, short: bool) {
         let allocated = self.allocated.load(Relaxed);
         self.at_begin.store(allocated, Relaxed);
         self.asked_at.store(allocated, Relaxed);
@@ -225,7 +230,7 @@ impl Pacer {
     }
 
     /// A cycle ends now.
-    pub(super) fn cycle_ends(&self) -> Allocated {
+    pub(crate) fn cycle_ends(&self) -> Allocated {
         self.running.store(false, Relaxed);
         self.relax();
         let total = self.allocated.swap(0, Relaxed);
@@ -242,5 +247,4 @@ fn untaxed(during: f64, rest: f64) -> f64 {
 }
 
 #[cfg(all(test, not(loom)))]
-#[path = "pacing/tests.rs"]
 mod tests;

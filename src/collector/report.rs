@@ -1,11 +1,14 @@
 //! What a cycle did, and what its stops consisted of.
 
+pub(crate) mod record;
+pub(crate) mod stats;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::ledger::Progress;
-use super::mark::{Scope, Tally};
-use super::pacing::Allocated;
+use crate::collector::mark::{Scope, Tally};
+use crate::collector::pacing::Allocated;
+use crate::collector::remembered::ledger::Progress;
 use crate::mutator::{Cause, TimeToSafepoint};
 
 /// What a stop was for.
@@ -82,7 +85,7 @@ pub struct CycleReport {
     pub dirty_pages: usize,
     /// Those of them that had been protected before: the program took a fault for each.
     pub faults: usize,
-    pub(super) unprotected: usize,
+    pub(crate) unprotected: usize,
     /// Pages that it looked at again, and those of them that had no marked object.
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
@@ -104,7 +107,7 @@ impl CycleReport {
         self.stops.iter().max_by_key(|stop| stop.total)
     }
 
-    pub(super) fn new(scope: Scope, cause: Cause) -> Self {
+    pub(crate) fn new(scope: Scope, cause: Cause) -> Self {
         Self {
             number: 0,
             scope,
@@ -129,20 +132,20 @@ impl CycleReport {
     }
 
     /// The cycle ends.
-    pub(super) fn end(&mut self, number: u64, allocated: Allocated) {
+    pub(crate) fn end(&mut self, number: u64, allocated: Allocated) {
         self.number = number;
         self.allocated_bytes = allocated.total;
         self.allocated_meanwhile = allocated.during;
         self.late = allocated.late;
     }
 
-    pub(super) fn scanned(&mut self, progress: Progress) {
+    pub(crate) fn scanned(&mut self, progress: Progress) {
         self.dirty_pages += progress.dirty;
         self.unprotected += progress.unprotected;
         self.faults = self.dirty_pages.saturating_sub(self.unprotected);
     }
 
-    pub(super) fn add(&mut self, tally: Tally) {
+    pub(crate) fn add(&mut self, tally: Tally) {
         self.marked_objects += tally.marked;
         self.rescanned_pages += tally.rescanned;
         self.barren_pages += tally.barren;
@@ -151,14 +154,14 @@ impl CycleReport {
 
 /// Measures the parts of a stop, one after the other.
 #[derive(Debug)]
-pub(super) struct Laps {
+pub(crate) struct Laps {
     last: Instant,
-    pub(super) report: StopReport,
+    pub(crate) report: StopReport,
 }
 
 impl Laps {
     /// Begins, at the request to stop.
-    pub(super) fn start(purpose: StopPurpose) -> Self {
+    pub(crate) fn start(purpose: StopPurpose) -> Self {
         let (zero, now) = (Duration::ZERO, Instant::now());
         let report = StopReport {
             purpose,
@@ -177,20 +180,20 @@ impl Laps {
     }
 
     /// The world is stopped.
-    pub(super) fn stopped(&mut self, stop: &TimeToSafepoint) {
+    pub(crate) fn stopped(&mut self, stop: &TimeToSafepoint) {
         self.report.to_safepoint = stop.time;
         self.last = Instant::now();
     }
 
     /// Adds the time since the last lap to a part.
-    pub(super) fn lap(&mut self, part: fn(&mut StopReport) -> &mut Duration) {
+    pub(crate) fn lap(&mut self, part: fn(&mut StopReport) -> &mut Duration) {
         let now = Instant::now();
         *part(&mut self.report) += now - self.last;
         self.last = now;
     }
 
     /// The threads run again since then.
-    pub(super) fn end(mut self, resumed: Instant) -> StopReport {
+    pub(crate) fn end(mut self, resumed: Instant) -> StopReport {
         self.report.resume = resumed.saturating_duration_since(self.last);
         self.report.total = resumed.saturating_duration_since(self.report.start);
         self.report

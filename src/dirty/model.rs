@@ -238,5 +238,4 @@ unsafe impl TrackerBackend for Model {
 }
 
 #[cfg(all(test, loom))]
-#[path = "model/loom_tests.rs"]
 mod loom_tests;

@@ -410,9 +410,7 @@ impl Drop for Batch<'_> {
 }
 
 #[cfg(all(test, not(loom)))]
-#[path = "page_set/tests.rs"]
 mod tests;
 
 #[cfg(all(test, loom))]
-#[path = "page_set/loom_tests.rs"]
 mod loom_tests;

@@ -79,5 +79,4 @@ impl Deref for Marks {
 }
 
 #[cfg(all(test, loom))]
-#[path = "marks/loom_tests.rs"]
 mod loom_tests;

@@ -82,7 +82,7 @@ impl<T> Thread<T> {
             }
             help();
             if cfg!(loom) || start.elapsed() > LINGER {
-                self.word.fetch_and(!LINGERS, Ordering::AcqRel);
+                self.word.fetch_and(!LINGERS, Ordering::Relaxed);
                 return false;
             }
             spin_loop();
@@ -377,9 +377,7 @@ impl<T> Drop for Stopped<'_, T> {
 }
 
 #[cfg(all(test, not(loom)))]
-#[path = "world/tests.rs"]
 mod tests;
 
 #[cfg(all(test, loom))]
-#[path = "world/loom_tests.rs"]
 mod loom_tests;

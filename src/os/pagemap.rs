@@ -441,5 +441,4 @@ fn failed(range: Option<PageRange>, errno: Errno) -> OsError {
 }
 
 #[cfg(all(test, not(loom)))]
-#[path = "pagemap/tests.rs"]
 mod tests;

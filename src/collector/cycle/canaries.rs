@@ -13,7 +13,7 @@
 //! [`Tracker::check_canaries`]: crate::dirty::Tracker::check_canaries
 
 use super::Run;
-use crate::collector::rules::Rule;
+use crate::collector::check::rules::Rule;
 use crate::object::ObjectModel;
 use crate::sync::process::atomic::Ordering;
 
@@ -23,7 +23,7 @@ const TRIES: u32 = 3;
 
 impl<M: ObjectModel> Run<'_, M> {
     /// After the last scan: owes everything if what was written may be unknown.
-    pub(super) fn heed_canaries(&mut self) {
+    pub(crate) fn heed_canaries(&mut self) {
         let (shared, rules) = (self.shared, &self.shared.rules);
         let cleared = shared.memory.tracker().check_canaries();
         if matches!(cleared, Ok(false)) || !rules.holds(Rule::HeedCanaries) {
@@ -37,7 +37,7 @@ impl<M: ObjectModel> Run<'_, M> {
     }
 
     /// Whether there have been so many of these that the stop is to see to everything.
-    pub(super) fn is_hopeless(&self) -> bool {
+    pub(crate) fn is_hopeless(&self) -> bool {
         self.report.cleared_elsewhere > TRIES
     }
 }

@@ -8,7 +8,7 @@ const GROWING_ROUNDS: u32 = 100;
 
 /// What a cycle does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::collector) enum Phase {
+pub(crate) enum Phase {
     Roots,
     Trace,
     Preclean {
@@ -28,7 +28,7 @@ pub(in crate::collector) enum Phase {
 
 /// What came of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::collector) enum Outcome {
+pub(crate) enum Outcome {
     Done,
     /// Looking at what was owed took so long; it is quick enough for a stop.
     Precleaned {
@@ -54,7 +54,7 @@ pub(in crate::collector) enum Outcome {
 
 impl Phase {
     /// The transitions, all of them.
-    pub(in crate::collector) fn next(self, outcome: Outcome) -> Self {
+    pub(crate) fn next(self, outcome: Outcome) -> Self {
         match (self, outcome) {
             (Self::Roots, _) => Self::Trace,
             (Self::Trace, _) => Self::Preclean { round: 0, before: Duration::MAX },
@@ -93,7 +93,7 @@ impl Phase {
 
 /// Whether a round of precleaning took so much less time than the one before that the next one is worth
 /// its faults.
-pub(super) fn gets_quicker(time: Duration, before: Duration) -> bool {
+pub(crate) fn gets_quicker(time: Duration, before: Duration) -> bool {
     time / 2 < before / 3
 }
 

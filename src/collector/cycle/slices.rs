@@ -5,12 +5,12 @@
 use std::time::{Duration, Instant};
 
 use super::{Outcome, Run};
-use crate::collector::collect::Stop;
-use crate::collector::ledger::Portion;
+use crate::collector::check::rules::{Moment, Rule};
+use crate::collector::check::verify::verify;
+use crate::collector::cycle::collect::Stop;
 use crate::collector::mark::{Marker, Scope, When};
+use crate::collector::remembered::ledger::Portion;
 use crate::collector::report::StopPurpose;
-use crate::collector::rules::{Moment, Rule};
-use crate::collector::verify::verify;
 use crate::heap::Where;
 use crate::object::ObjectModel;
 use crate::os::PageRange;
@@ -25,7 +25,7 @@ const GAP: Duration = Duration::from_micros(64);
 
 /// Last scans that may find too much. After each further one the stop may last twice as long: what
 /// it has to do may be more than writes of the program, such as a great many roots.
-pub(in crate::collector) const PATIENCE: u32 = 3;
+pub(crate) const PATIENCE: u32 = 3;
 
 /// How many pages tell what looking at one takes.
 const TYPICAL: usize = 64;
@@ -34,7 +34,7 @@ const TYPICAL: usize = 64;
 const WORTH_HELP: Duration = Duration::from_micros(200);
 
 /// How many stops of a cycle may give up, in a heap of so many bytes.
-pub(super) fn attempts(bytes: usize) -> u32 {
+pub(crate) fn attempts(bytes: usize) -> u32 {
     ATTEMPTS.saturating_mul(1 + u32::try_from(bytes >> 30).unwrap_or(u32::MAX - 1))
 }
 
@@ -66,7 +66,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     /// Consumes dirty pages with the world stopped and looks at them, as many as there is time for.
     ///
     /// What comes later stays as it is, and costs the program nothing until its turn comes.
-    pub(super) fn brake(&mut self, attempt: u32, from: usize) -> Outcome {
+    pub(crate) fn brake(&mut self, attempt: u32, from: usize) -> Outcome {
         let (shared, ledger) = (self.shared, &self.shared.ledger);
         let (mut stop, deadline) = self.begin_slice(attempt);
         let (memory, rules, marks) = (&shared.memory, &shared.rules, self.marking.marks);
@@ -89,7 +89,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         done.rest.map_or(Outcome::Done, Outcome::ConsumedUntil)
     }
 
-    pub(super) fn remark(&mut self, attempt: u32) -> Outcome {
+    pub(crate) fn remark(&mut self, attempt: u32) -> Outcome {
         let (shared, target) = (self.shared, self.shared.options.pause_target);
         shared.rules.reached(Moment::Remarking);
         let (mut stop, deadline) = self.begin_slice(attempt);

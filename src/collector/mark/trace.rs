@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{Marker, PART, Packet, Scope, When};
-use crate::collector::ring::prefetch;
-use crate::collector::rules::{Moment, Rule, Rules};
+use crate::collector::check::rules::{Moment, Rule, Rules};
+use crate::collector::mark::ring::prefetch;
 use crate::dirty::PageSet;
 use crate::heap::{Age, Content, LargeObject, Metadata};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
@@ -13,14 +13,14 @@ use crate::sync::process::atomic::{Ordering, fence};
 
 impl<M: ObjectModel> Marker<'_, '_, M> {
     /// Traces a marked small object when it is in the cache.
-    pub(super) fn trace_soon(&mut self, address: usize) {
+    pub(crate) fn trace_soon(&mut self, address: usize) {
         prefetch(address);
         if let Some(oldest) = self.to_trace.push(address) {
             self.trace_small(oldest);
         }
     }
 
-    pub(super) fn trace_small(&mut self, address: usize) {
+    pub(crate) fn trace_small(&mut self, address: usize) {
         let metadata = &self.marking.memory.metadata;
         let Content::Small(kind) = metadata.content(metadata.geometry.block(address)) else {
             unreachable!("{address:#x} is no small object")
@@ -30,7 +30,7 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
 
     /// Traces a marked small object of a kind.
     #[inline]
-    pub(in super::super) fn trace_small_of(&mut self, kind: Kind, address: usize) {
+    pub(crate) fn trace_small_of(&mut self, kind: Kind, address: usize) {
         let (marking, object) = (self.marking, ObjectRef::at(address));
         match kind {
             Kind::Conservative => {
@@ -44,7 +44,7 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         }
     }
 
-    pub(super) fn begin_large(&mut self, address: usize) {
+    pub(crate) fn begin_large(&mut self, address: usize) {
         let object = self.marking.memory.large_object(address);
         if object.kind.has_slots() {
             self.parts.push((object, 0..object.bytes));
@@ -52,7 +52,7 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
     }
 
     /// Traces the first part of `part` and puts the rest back, or gives it away.
-    pub(super) fn trace_part(&mut self, object: LargeObject, part: Range<usize>) {
+    pub(crate) fn trace_part(&mut self, object: LargeObject, part: Range<usize>) {
         let now = part.start..part.end.min(part.start + PART);
         if now.end < part.end {
             let rest = now.end..part.end;
@@ -68,7 +68,7 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
     }
 
     /// Traces the slots of a marked large object at some offsets.
-    pub(in super::super) fn trace_large(&mut self, object: LargeObject, part: Range<usize>) {
+    pub(crate) fn trace_large(&mut self, object: LargeObject, part: Range<usize>) {
         if object.kind == Kind::External && self.run.when == When::Running {
             return;
         }
@@ -124,18 +124,18 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
 }
 
 /// Which references are followed; a part of marking that needs no objects.
-pub(in crate::collector) struct Filter<'a> {
-    pub(in crate::collector) metadata: &'a Metadata,
-    pub(in crate::collector) scope: Scope,
-    pub(in crate::collector) owed: &'a PageSet,
-    pub(in crate::collector) rules: &'a Rules,
+pub(crate) struct Filter<'a> {
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) scope: Scope,
+    pub(crate) owed: &'a PageSet,
+    pub(crate) rules: &'a Rules,
 }
 
 impl Filter<'_> {
     /// Whether an object at `address` is to be marked, if it is not yet. If it cannot be looked at
     /// now, the page of the slot that refers to it is owed.
     #[inline]
-    pub(in crate::collector) fn wants(&self, address: usize, slot: usize) -> bool {
+    pub(crate) fn wants(&self, address: usize, slot: usize) -> bool {
         let block = self.metadata.geometry.block(address);
         // Most of what a minor cycle sees is old and marked already.
         if self.scope == Scope::Minor && self.metadata.is_old(block) {
