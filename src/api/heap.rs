@@ -243,6 +243,53 @@ impl<M: ObjectModel> Heap<M> {
         self.shared.roots.add_range(addresses)
     }
 
+    /// Says that something was written to `addresses` in a way that the heap's tracker does not see
+    /// ([`Contract::device_writes`](crate::dirty::Contract::device_writes)), and that the write is over.
+    ///
+    /// The kernel makes such writes through pages that it has pinned: `process_vm_writev`, `ptrace` and
+    /// `/proc/PID/mem`, by whatever process, when a collection scans meanwhile; registered buffers of
+    /// `io_uring`, and `O_DIRECT`, always. Where only bytes were written (a [`Leaf`](crate::Kind::Leaf), or
+    /// what no slot is) nothing is to be said.
+    ///
+    /// For a reference that is written like that:
+    /// - A [`Root`] keeps what it refers to alive from before the write until this has returned. A cycle that
+    ///   ends before that has not seen the reference; any that ends later has.
+    /// - This is called after the call has returned, or the completion was seen; when the writer
+    ///   is another process, after it has said that it is done. Safepoints in between do no harm.
+    /// - The kernel promises no writes of whole words. The object that is written to is
+    ///   [`Conservative`](crate::Kind::Conservative), where half a reference is harmless.
+    ///
+    /// ```
+    /// # use strandline::{Heap, HeapOptions, Kind, ObjectModel, ObjectRef, SlotVisitor, StackScan};
+    /// # struct NoSlots;
+    /// # // SAFETY: its objects have no slots of their own.
+    /// # unsafe impl ObjectModel for NoSlots {
+    /// #     unsafe fn trace<V: SlotVisitor>(&self, _: ObjectRef, _: &mut V) {}
+    /// # }
+    /// # let heap = Heap::new(NoSlots, HeapOptions { limit: 32 << 20, ..HeapOptions::default() })?;
+    /// # let mut mutator = heap.attach(StackScan::None)?;
+    /// # let write = |_slot: usize, _reference: ObjectRef| {};
+    /// # let old = mutator.allocate(Kind::Conservative, 64)?;
+    /// # let old = mutator.root(old);
+    /// let new = mutator.allocate(Kind::Leaf, 64)?;
+    /// let handle = mutator.root(new);
+    /// let slot = old.get().address();
+    /// write(slot, new); // process_vm_writev
+    /// heap.written(slot..slot + size_of::<usize>())?;
+    /// drop(handle);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Threads
+    /// Any thread may call this, attached or not.
+    ///
+    /// # Errors
+    /// [`TrackError::OutsideSpan`] for addresses outside of the heap; or the kernel's refusal, after which
+    /// the write is still unseen: keep the handle, and call again.
+    pub fn written(&self, addresses: Range<usize>) -> Result<(), TrackError> {
+        self.shared.memory.written(addresses)
+    }
+
     /// The reports of the last cycles, the newest last: some thousands of them.
     #[must_use]
     pub fn cycles(&self) -> Vec<CycleReport> {

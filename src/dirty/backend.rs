@@ -175,13 +175,17 @@ pub enum Sight {
 pub struct Contract {
     /// Stores of the program, by any thread.
     pub stores: Sight,
-    /// The kernel writing for a system call: `read`, `recv`, `process_vm_writev`. (The last one
-    /// pins its pages; see `device_writes` for a scan during such a call.)
+    /// The kernel writing for a system call: `read`, `recv`, `process_vm_writev`. The last one
+    /// pins its pages: see `device_writes` for a scan during such a call, which takes its mark away.
     pub kernel_writes: Sight,
-    /// Writes to pages that were pinned before they were protected. A device makes them (`io_uring`
-    /// fixed buffers, `O_DIRECT` reads in flight), and the kernel does, for `process_vm_writev`,
-    /// `ptrace` and `/proc/PID/mem`, when a scan comes between its pinning a page and writing to
-    /// it. A scan that begins after such a call has returned sees what it wrote.
+    /// Writes to pages that were pinned before they were protected. A device makes them (`O_DIRECT`
+    /// reads in flight), and the kernel does: always with registered buffers of `io_uring`, and for
+    /// `process_vm_writev`, `ptrace` and `/proc/PID/mem` when a scan comes between its pinning a page
+    /// and writing to it. Such a scan makes the page clean, the write leaves it so, and later scans do
+    /// not report it. (The last two also write to pages that `mprotect` protects.)
+    ///
+    /// Whoever makes such a write says so afterwards ([`Tracker::written`](super::Tracker::written)),
+    /// or keeps a [`Window`](super::Window) open meanwhile.
     pub device_writes: Sight,
     /// The contents being dropped by `MADV_DONTNEED`, which makes private memory read as zero.
     pub discards: Sight,

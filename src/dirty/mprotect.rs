@@ -163,8 +163,8 @@ unsafe impl TrackerBackend for Mprotect {
                  that is handed to it",
             ),
             device_writes: Sight::Unseen(
-                "writes to a pinned page do not go through the page table; keep a window open \
-                 over the buffer",
+                "writes to a pinned page do not go through the page table; call Tracker::written \
+                 afterwards, or keep a window open over the buffer",
             ),
             discards: Sight::Unseen("dropping the contents is not a store"),
             aliases: Sight::Unseen("write protection belongs to a mapping, not to the memory"),

@@ -295,6 +295,19 @@ impl Tracker {
         })
     }
 
+    /// Says that `range` was written in a way that the back-end's [`Contract`] does not see, and that
+    /// the write is over: the next scan reports all of it.
+    ///
+    /// For a write to pages that were pinned ([`Contract::device_writes`]), once the call has returned
+    /// or the completion was seen. A scan that begins before this returns may still leave the pages out.
+    /// A [`Window`] does the same for a write whose end is not known.
+    ///
+    /// # Errors
+    /// As [`unprotect`](Self::unprotect); the write is then still unseen, and this is to be called again.
+    pub fn written(&self, range: PageRange) -> Result<(), TrackError> {
+        self.unprotect(range)
+    }
+
     fn scan(&self, range: PageRange, into: &PageSet, why: Purpose) -> Result<Scan, TrackError> {
         let Some(witness) = &self.witness else { return self.scan_into(range, into, why) };
         if !into.span().covers(range) || !self.span.covers(range) {

@@ -160,8 +160,8 @@ unsafe impl TrackerBackend for Uffd {
             stores: Sight::Seen,
             kernel_writes: Sight::Seen,
             device_writes: Sight::Unseen(
-                "writes to a pinned page do not go through the page table; keep a window open \
-                 over the buffer",
+                "writes to a pinned page do not go through the page table; call Tracker::written \
+                 afterwards, or keep a window open over the buffer",
             ),
             discards: if self.options.sparse {
                 Sight::Unseen("without contents a page looks never touched, and is left out")

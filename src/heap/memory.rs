@@ -1,8 +1,9 @@
 //! A heap's memory as one thing: reservation, metadata, tracker and pool.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::dirty::{SelectError, Selection, Tracker, TrackerOptions};
+use crate::dirty::{SelectError, Selection, TrackError, Tracker, TrackerOptions};
 use crate::object::{Kind, ObjectRef};
 use crate::os::memory::Reservation;
 use crate::os::{OsError, PageRange};
@@ -209,6 +210,22 @@ impl Memory {
         let pool = self.pool();
         let bytes = |chunks| chunks * (CHUNK + Metadata::bytes_per_chunk());
         (bytes(pool.chunks.committed()), bytes(pool.limit))
+    }
+
+    /// Makes the pages of `addresses` dirty, where writes are watched.
+    pub(crate) fn written(&self, addresses: Range<usize>) -> Result<(), TrackError> {
+        let Ok(pages) = PageRange::covering(addresses.start, addresses.len()) else {
+            return Ok(());
+        };
+        if !self.tracker().span().covers(pages) {
+            return Err(TrackError::OutsideSpan { range: pages, span: self.tracker().span() });
+        }
+        let watched = |chunk| match self.tracker().written(chunk) {
+            // No references are there: leaves, or nothing.
+            Err(TrackError::NotRegistered { .. }) => Ok(()),
+            result => result,
+        };
+        pages.pieces(CHUNK).try_for_each(watched)
     }
 
     /// The object that `address` points to or into, if there is one.

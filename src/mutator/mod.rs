@@ -31,6 +31,7 @@ use buffer::Buffer;
 use room::Effort;
 use world::Thread;
 
+use crate::dirty::TrackError;
 use crate::heap::geometry::{BLOCK, GRANULE, LARGEST_SMALL};
 use crate::heap::{Grant, Memory, Metadata, NoChunk, Room, Unready, is_large};
 use crate::object::{Kind, ObjectRef};
@@ -311,6 +312,15 @@ impl Mutator {
     #[must_use]
     pub fn pin(&self, object: ObjectRef) -> Pinned {
         Pinned::new(self.roots.add(object))
+    }
+
+    /// Says that something was written to `addresses` in a way that the heap's tracker does not see: as
+    /// [`Heap::written`](crate::Heap::written), which has the rules.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn written(&self, addresses: Range<usize>) -> Result<(), TrackError> {
+        self.memory.written(addresses)
     }
 
     /// The size of an object in bytes, as allocated: a multiple of 16.

@@ -12,7 +12,8 @@ use crate::object::ObjectRef;
 /// # Threads
 /// It may be sent and shared. The address is good for reading and writing for as long as this exists, by
 /// code that is no mutator, too. But writes of references must be made by mutators: a collection does not
-/// wait for others.
+/// wait for others. A reference that the kernel writes for a mutator, through this address, may have to be told:
+/// [`Heap::written`](crate::Heap::written).
 #[derive(Debug)]
 pub struct Pinned {
     root: Root,

@@ -15,6 +15,7 @@ mod thieves;
 mod threads;
 mod trackers;
 mod windows;
+mod written;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -42,6 +43,7 @@ pub(crate) fn trials(environment: Environment) -> Vec<Trial> {
         scans::CASES,
         protect::CASES,
         windows::CASES,
+        written::CASES,
         registration::CASES,
         trackers::CASES,
         kernel::CASES,

@@ -3,6 +3,8 @@
 mod mapping;
 pub(crate) mod process;
 mod rig;
+#[path = "../../common/ring.rs"]
+pub(crate) mod ring;
 pub(crate) mod role;
 pub(crate) mod system;
 pub(crate) mod table;
