@@ -31,6 +31,8 @@ pub(crate) struct Coverage {
     pub(crate) rounds: u64,
     pub(crate) writes: u64,
     pub(crate) scans: u64,
+    /// What outsiders did.
+    pub(crate) acts: u64,
     pub(crate) kernel_calls: u64,
     pub(crate) pages_reported: u64,
     /// Reported, and no word had changed: a store that had faulted and was not done yet, a page
@@ -56,14 +58,19 @@ impl Coverage {
         }
     }
 
-    pub(crate) const HEADER: &'static str = "  rounds     writes    scans  ioctls/calls  \
-        pages reported   (spurious)  words checked  re-huged   lost  seconds";
+    pub(crate) const HEADER: &'static str = "  rounds     writes    /s     acts    scans  \
+        ioctls/calls  pages reported   (spurious)  words checked  re-huged   lost  seconds";
+
+    fn writes_per_second(&self) -> f64 {
+        self.writes as f64 / self.seconds.max(f64::EPSILON)
+    }
 }
 
 impl AddAssign<&Self> for Coverage {
     fn add_assign(&mut self, other: &Self) {
         self.rounds += other.rounds;
         self.writes += other.writes;
+        self.acts += other.acts;
         self.scans += other.scans;
         self.kernel_calls += other.kernel_calls;
         self.pages_reported += other.pages_reported;
@@ -79,9 +86,11 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:8} {:10} {:8} {:13} {:15} {:12} {:14} {:9} {:6} {:8.1}",
+            "{:8} {:10} {:5.0}k {:8} {:8} {:13} {:15} {:12} {:14} {:9} {:6} {:8.1}",
             self.rounds,
             self.writes,
+            self.writes_per_second() / 1e3,
+            self.acts,
             self.scans,
             self.kernel_calls,
             self.pages_reported,

@@ -13,6 +13,7 @@ use strandline::os::PageRange;
 use super::coverage::{Coverage, Limit};
 use super::disturb::{self, Disturbance};
 use super::field::{Field, Memory, Store};
+use super::outsiders::{Acting, Outsider};
 use super::random::Random;
 
 /// When a scanner copies the pages that it found.
@@ -25,6 +26,18 @@ pub(crate) enum Order {
     ReadThenConsume,
     /// Consume, then read, but only at the end of a round, when nothing is being written.
     AtRest,
+    /// Consume, then read, but not at the end of a round. The hunter must find that.
+    NotAtTheEnd,
+}
+
+/// What a writer does so that a write is seen which the back-end does not see by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    Nothing,
+    /// It keeps a window open over the pages meanwhile.
+    Window,
+    /// It says afterwards that they were written.
+    Written,
 }
 
 /// What to hunt on, and how.
@@ -34,10 +47,10 @@ pub(crate) struct Plan {
     pub(crate) writers: usize,
     pub(crate) scanners: usize,
     pub(crate) store: Store,
-    /// Every store happens in a window over its pages.
-    pub(crate) in_windows: bool,
+    pub(crate) care: Care,
     pub(crate) order: Order,
     pub(crate) disturbances: &'static [Disturbance],
+    pub(crate) outsider: Option<Outsider>,
 }
 
 impl Plan {
@@ -46,10 +59,15 @@ impl Plan {
         writers: 2,
         scanners: 1,
         store: Store::Plain,
-        in_windows: false,
+        care: Care::Nothing,
         order: Order::ConsumeThenRead,
         disturbances: &[],
+        outsider: None,
     };
+
+    fn disturbers(&self) -> usize {
+        usize::from(!self.disturbances.is_empty() || self.outsider.is_some())
+    }
 }
 
 /// How often huge pages that the hunt has split are made whole again.
@@ -71,6 +89,7 @@ pub(crate) struct Hunt<'a> {
     /// Writers and the disturber that have not finished the round.
     busy: AtomicUsize,
     quit: AtomicBool,
+    acts: AtomicU64,
     scans: AtomicU64,
     reported: AtomicU64,
     spurious: AtomicU64,
@@ -78,7 +97,7 @@ pub(crate) struct Hunt<'a> {
 
 /// Hunts on `field` until `limit`, with a tracker that has it registered.
 pub(crate) fn run(plan: Plan, tracker: &Tracker, field: &Field, limit: Limit) -> Coverage {
-    let disturbers = usize::from(!plan.disturbances.is_empty());
+    let disturbers = plan.disturbers();
     let hunt = Hunt {
         plan,
         tracker,
@@ -89,6 +108,7 @@ pub(crate) fn run(plan: Plan, tracker: &Tracker, field: &Field, limit: Limit) ->
         barrier: Barrier::new(plan.writers + plan.scanners + disturbers),
         busy: AtomicUsize::new(0),
         quit: AtomicBool::new(false),
+        acts: AtomicU64::new(0),
         scans: AtomicU64::new(0),
         reported: AtomicU64::new(0),
         spurious: AtomicU64::new(0),
@@ -119,7 +139,9 @@ impl Hunt<'_> {
             self.scan_while_busy();
             self.barrier.wait();
             // Everybody is parked at the barrier: this scan sees all that was written.
-            self.scan();
+            if self.plan.order != Order::NotAtTheEnd {
+                self.scan();
+            }
             coverage.rounds += 1;
             coverage.words_checked += self.shadow.len() as u64;
             self.compare(&mut coverage);
@@ -131,6 +153,7 @@ impl Hunt<'_> {
         self.barrier.wait();
         coverage.writes =
             coverage.rounds * (self.plan.writers * self.field.writes_per_round()) as u64;
+        coverage.acts = self.acts.load(Ordering::Relaxed);
         coverage.scans = self.scans.load(Ordering::Relaxed);
         coverage.pages_reported = self.reported.load(Ordering::Relaxed);
         coverage.pages_spurious = self.spurious.load(Ordering::Relaxed);
@@ -139,7 +162,7 @@ impl Hunt<'_> {
     }
 
     fn barrier_parties_at_work(&self) -> usize {
-        self.plan.writers + usize::from(!self.plan.disturbances.is_empty())
+        self.plan.writers + self.plan.disturbers()
     }
 
     /// Takes part in rounds until there are no more.
@@ -162,8 +185,11 @@ impl Hunt<'_> {
                 sequence += 1;
                 let place = self.field.pick(&mut random);
                 let open = || Window::open(self.tracker, place).expect("the field is registered");
-                let _window = self.plan.in_windows.then(open);
+                let _window = (self.plan.care == Care::Window).then(open);
                 self.field.store(self.tracker, place, writer, sequence);
+                if self.plan.care == Care::Written {
+                    self.tracker.written(place).expect("the field is registered");
+                }
             }
             self.busy.fetch_sub(1, Ordering::Relaxed);
         });
@@ -171,7 +197,12 @@ impl Hunt<'_> {
 
     fn disturber(&self) {
         let mut random = Random::new(99);
+        let begin = |outsider| Acting::begin(outsider).expect("it was tried before");
+        let mut acting = self.plan.outsider.map(begin);
         self.rounds(|| {
+            if let Some(acting) = &mut acting {
+                self.act(acting, &mut random);
+            }
             for &disturbance in self.plan.disturbances {
                 for _ in 0..disturbance.times_a_round() {
                     disturb::disturb(self, disturbance, &mut random);
@@ -179,6 +210,14 @@ impl Hunt<'_> {
             }
             self.busy.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+
+    fn act(&self, acting: &mut Acting, random: &mut Random) {
+        for _ in 0..acting.acts_a_round() {
+            let word = self.field.spare(random.below(self.field.pages()));
+            // What is refused has changed nothing.
+            self.acts.fetch_add(u64::from(acting.act(word).is_ok()), Ordering::Relaxed);
+        }
     }
 
     fn scan_while_busy(&self) {
@@ -192,7 +231,7 @@ impl Hunt<'_> {
         let range = self.field.range();
         self.scans.fetch_add(1, Ordering::Relaxed);
         match self.plan.order {
-            Order::ConsumeThenRead | Order::AtRest => {
+            Order::ConsumeThenRead | Order::AtRest | Order::NotAtTheEnd => {
                 self.tracker.consume(range, &self.owed).expect("the field is registered");
                 self.owed.take_in(range, |run| self.copy(run));
             }

@@ -1,13 +1,17 @@
 //! The memory that is hunted on: on every page, a slot for each writer.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use strandline::dirty::Tracker;
+use nix::sys::resource::{UsageWho, getrusage};
+use strandline::dirty::{PageSet, Tracker};
 use strandline::os::memory::{self, Advice, Reservation};
 use strandline::os::pagemap::{Categories, PageFilter, Pagemap, ScanRequest};
 use strandline::os::{PageRange, page_size};
 
+use super::outsiders::{KernelWriter, Way};
 use super::random::Random;
 
 /// Which pages back the field when a hunt starts.
@@ -32,9 +36,20 @@ pub(crate) enum Store {
     Copy64,
     /// A write by the kernel to the memory of the calling process, as `read` and `recv` make it.
     Kernel,
-    /// A write by the kernel to pages that it has pinned: `process_vm_writev`, many whole pages at
-    /// a time. For one writer, as it leaves no slot to another.
-    Pinned,
+    /// A write by the kernel to pages that it has pinned, many whole pages at a time. For one
+    /// writer, as it leaves no slot to another.
+    Pinned(Way),
+    /// A plain store by a thread that keeps a log of its page faults.
+    Logged,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pinned(way) => write!(f, "{way:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 impl Store {
@@ -43,7 +58,16 @@ impl Store {
 
     /// Pages that one store writes to.
     fn pages(self) -> usize {
-        if self == Self::Pinned { PINNED_PAGES } else { 1 }
+        match self {
+            // A debugger writes word by word.
+            Self::Pinned(Way::Ptrace) => 1,
+            Self::Pinned(_) => PINNED_PAGES,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn is_pinned(self) -> bool {
+        matches!(self, Self::Pinned(_))
     }
 
     /// Words that it changes.
@@ -65,12 +89,15 @@ const FEW_PAGES: usize = 32;
 const PINNED_PAGES: usize = 16;
 
 /// Mapped memory in which words are numbered by page, writer and place in the slot.
-#[derive(Debug)]
 pub(crate) struct Field {
     reservation: Reservation,
     writers: usize,
     store: Store,
     words_per_slot: usize,
+    /// Writes for [`Store::Pinned`].
+    kernel: Option<Mutex<KernelWriter>>,
+    /// Pages where a writer had a fault, for [`Store::Logged`].
+    log: Arc<PageSet>,
 }
 
 impl Field {
@@ -81,7 +108,7 @@ impl Field {
             Memory::Few => (FEW_PAGES * page_size(), Advice::BasePages),
             Memory::Huge => (HUGE_BYTES, Advice::HugePages),
         };
-        assert!(writers == 1 || store != Store::Pinned, "it writes whole pages");
+        assert!(writers == 1 || !matches!(store, Store::Pinned(_)), "it writes whole pages");
         let reservation = Reservation::new(bytes, HUGE_PAGE).expect("address space");
         let range = reservation.range();
         // SAFETY: the reservation is new and this function's own.
@@ -90,7 +117,22 @@ impl Field {
             memory::advise(range, advice).expect("advice about page sizes");
             memory::advise(range, Advice::Populate).expect("Linux 5.14");
         }
-        Self { reservation, writers, store, words_per_slot: store.words() }
+        let kernel = match store {
+            Store::Pinned(way) => Some(Mutex::new(pin(way, range))),
+            _ => None,
+        };
+        let (words_per_slot, log) = (store.words(), Arc::new(PageSet::new(range)));
+        Self { reservation, writers, store, words_per_slot, kernel, log }
+    }
+
+    /// Where writers had faults.
+    pub(crate) fn log(&self) -> &Arc<PageSet> {
+        &self.log
+    }
+
+    /// A word of a page that no writer has.
+    pub(crate) fn spare(&self, page: usize) -> usize {
+        self.pointer(page, self.writers, 0).expose_provenance()
     }
 
     pub(crate) fn range(&self) -> PageRange {
@@ -164,11 +206,27 @@ impl Field {
             Store::Swap => drop(word.swap(value, Ordering::SeqCst)),
             Store::Copy64 => copy_64(target, value),
             Store::Kernel => kernel_write(target, value),
-            Store::Pinned => pinned_write(at, value),
+            Store::Pinned(_) => self.pinned_write(at, value),
+            Store::Logged => {
+                let before = page_faults();
+                word.store(value, Ordering::Relaxed);
+                if page_faults() != before {
+                    self.log.insert(at);
+                }
+            }
         }
         if let Some(cards) = tracker.cards() {
             cards.mark(target.addr());
         }
+    }
+
+    /// The kernel pins the pages, which makes them dirty, and stores to them by a mapping of its own,
+    /// which does not.
+    fn pinned_write(&self, at: PageRange, value: u64) {
+        let words = if self.store.pages() == 1 { 1 } else { at.bytes() / WORD };
+        let words = vec![value.to_ne_bytes(); words];
+        let mut writer = self.kernel.as_ref().expect("it has one").lock().expect("no panic");
+        writer.write(at.start(), words.as_flattened()).expect("a write by the kernel");
     }
 
     /// Makes huge pages of the whole ones in `range`, which also makes them dirty. Returns how many
@@ -211,13 +269,15 @@ fn kernel_write(target: *mut u64, mut value: u64) {
     assert_eq!(moved, WORD.cast_signed(), "process_vm_readv from this process");
 }
 
-/// `process_vm_writev` to this process: the kernel pins the pages, which makes them dirty, and
-/// stores to them by a mapping of its own, which does not.
-fn pinned_write(at: PageRange, value: u64) {
-    let mut words = vec![value; at.bytes() / WORD];
-    let local = libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: at.bytes() };
-    let remote = libc::iovec { iov_base: at.as_ptr().cast(), iov_len: at.bytes() };
-    // SAFETY: both ranges are mapped and as long as they say; races as in `copy_64`.
-    let moved = unsafe { libc::process_vm_writev(libc::getpid(), &local, 1, &remote, 1, 0) };
-    assert_eq!(moved, at.bytes().cast_signed(), "process_vm_writev to this process");
+/// What writes to a field whose pages were pinned before they were protected, if that is the way.
+fn pin(way: Way, field: PageRange) -> KernelWriter {
+    let mut writer = KernelWriter::new(way).expect("it was tried before");
+    writer.pin(&[field]).expect("it was tried before");
+    writer
+}
+
+/// The page faults of the calling thread.
+fn page_faults() -> i64 {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).expect("it cannot fail");
+    usage.minor_page_faults() + usage.major_page_faults()
 }

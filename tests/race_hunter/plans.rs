@@ -1,14 +1,17 @@
 //! The configurations that are hunted in.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use strandline::dirty::{Cards, Mprotect, TrackError, TrackerBackend, Uffd, UffdOptions};
-use strandline::os::PageRange;
+use strandline::dirty::{
+    BackendKind, Cards, Mprotect, TrackError, TrackerBackend, Uffd, UffdOptions,
+};
 
-use super::broken::Dropper;
+use super::broken::{Believer, Dropper};
 use super::disturb::Disturbance;
-use super::engine::{Order, Plan};
-use super::field::{Memory, Store};
+use super::engine::{Care, Order, Plan};
+use super::field::{Field, Memory, Store};
+use super::outsiders::{KernelWriter, Outsider, Way};
 
 /// A back-end as a configuration names it.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +19,9 @@ pub(crate) enum Backend {
     Uffd(UffdOptions),
     Mprotect,
     Cards,
-    /// The negative control.
+    /// The negative controls.
     Dropper,
+    Believer,
 }
 
 /// What a hunt must bring.
@@ -25,6 +29,8 @@ pub(crate) enum Backend {
 pub(crate) enum Expected {
     NothingLost,
     Caught,
+    /// Some of it may be lost, as the contract says: it is counted.
+    Counted,
 }
 
 /// A configuration with a name.
@@ -36,8 +42,9 @@ pub(crate) struct Candidate {
     pub(crate) expected: Expected,
 }
 
-/// How the names of negative controls begin.
+/// How the names of negative controls begin, and those of what is only counted.
 pub(crate) const CONTROL: &str = "control";
+pub(crate) const COUNTED: &str = "counted";
 
 impl Candidate {
     fn new(backend: Backend, plan: Plan) -> Self {
@@ -49,23 +56,43 @@ impl Candidate {
         Self { name, backend, plan, expected: Expected::Caught }
     }
 
-    /// Opens the back-end for `span`.
-    pub(crate) fn open(&self, span: PageRange) -> Result<Box<dyn TrackerBackend>, TrackError> {
+    fn counted(backend: Backend, plan: Plan) -> Self {
+        let name = format!("{COUNTED}: {}", name(backend, &plan));
+        Self { name, backend, plan, expected: Expected::Counted }
+    }
+
+    /// Opens the back-end for `field`.
+    pub(crate) fn open(&self, field: &Field) -> Result<Box<dyn TrackerBackend>, TrackError> {
+        let span = field.range();
+        let uffd = || Uffd::open(slots(512, false)).map(Box::new);
         Ok(match self.backend {
             Backend::Uffd(options) => Box::new(Uffd::open(options)?),
             Backend::Mprotect => Box::new(Mprotect::new(span)?),
             Backend::Cards => Box::new(Cards::new(span)),
-            Backend::Dropper => Box::new(Dropper::new(Box::new(Uffd::open(slots(512, false))?))),
+            Backend::Dropper => Box::new(Dropper::new(uffd()?)),
+            Backend::Believer => Box::new(Believer::new(uffd()?, Arc::clone(field.log()))),
         })
     }
 
     /// Why it cannot be run here, if so.
     pub(crate) fn refusal(&self) -> Option<String> {
-        match self.backend {
-            Backend::Uffd(options) => Uffd::open(options).err().map(|error| error.to_string()),
-            Backend::Dropper => Uffd::open(slots(512, false)).err().map(|error| error.to_string()),
+        let uffd = match self.backend {
+            Backend::Uffd(options) => Uffd::open(options).err(),
+            Backend::Dropper | Backend::Believer => Uffd::open(slots(512, false)).err(),
             Backend::Mprotect | Backend::Cards => None,
-        }
+        };
+        let kind = match self.backend {
+            Backend::Mprotect => BackendKind::Mprotect,
+            Backend::Cards => BackendKind::Cards,
+            _ => BackendKind::Uffd,
+        };
+        let pinned = match self.plan.store {
+            Store::Pinned(way) => KernelWriter::new(way).err(),
+            _ => None,
+        };
+        uffd.map(|error| error.to_string())
+            .or_else(|| pinned.map(|error| error.to_string()))
+            .or_else(|| self.plan.outsider?.refusal(kind))
     }
 }
 
@@ -82,10 +109,13 @@ fn name(backend: Backend, plan: &Plan) -> String {
         Backend::Mprotect => "mprotect".to_owned(),
         Backend::Cards => "cards".to_owned(),
         Backend::Dropper => "dropper".to_owned(),
+        Backend::Believer => "believer".to_owned(),
     };
-    write!(name, " {:?} {:?}x{}", plan.memory, plan.store, plan.writers).expect("a String");
-    if plan.in_windows {
-        name.push_str(" in windows");
+    write!(name, " {:?} {}x{}", plan.memory, plan.store, plan.writers).expect("a String");
+    match plan.care {
+        Care::Nothing => {}
+        Care::Window => name.push_str(" in windows"),
+        Care::Written => name.push_str(" told"),
     }
     if plan.order == Order::AtRest {
         name.push_str(" at rest");
@@ -96,28 +126,72 @@ fn name(backend: Backend, plan: &Plan) -> String {
     for disturbance in plan.disturbances {
         write!(name, " +{disturbance:?}").expect("a String");
     }
+    if let Some(outsider) = plan.outsider {
+        write!(name, " beside {outsider}").expect("a String");
+    }
     name.to_lowercase().replace(' ', "_")
 }
 
 pub(crate) fn candidates() -> Vec<Candidate> {
-    [controls(), uffd_matrix(), uffd_disturbed(), mprotect(), cards()]
+    [controls(), uffd_matrix(), uffd_disturbed(), mprotect(), cards(), outsiders(), pinned()]
         .into_iter()
         .flatten()
         .collect()
 }
 
 /// The kernel writes to pages that it pinned before they were protected.
-const PINNED: Plan = Plan { store: Store::Pinned, writers: 1, ..Plan::DEFAULT };
+const PINNED: Plan = Plan { store: Store::Pinned(Way::VmWrite), writers: 1, ..Plan::DEFAULT };
 
 fn controls() -> Vec<Candidate> {
     let reads_first = Plan { order: Order::ReadThenConsume, ..Plan::DEFAULT };
-    let uffd = Backend::Uffd(slots(512, false));
+    let not_last = Plan { order: Order::NotAtTheEnd, ..Plan::DEFAULT };
+    let uffd = UFFD;
     vec![
         Candidate::control("drops_one_range_in_1000", Backend::Dropper, Plan::DEFAULT),
         Candidate::control("reads_then_protects", uffd, reads_first),
+        Candidate::control("no_last_scan", uffd, not_last),
+        Candidate::control("believes_a_log", Backend::Believer, beside(Outsider::Populate)),
         // Not a broken tracker but the exception in every contract, and why there are windows.
         Candidate::control("pinned_pages_without_a_window", uffd, PINNED),
+        Candidate::control("registered_buffers_not_told", uffd, by(Way::Registered, Care::Nothing)),
     ]
+}
+
+const UFFD: Backend = Backend::Uffd(UffdOptions { sparse: false, result_slots: 512 });
+
+/// Writers with logs of their faults, beside somebody who has none. Scanned at rest, when logs are complete.
+fn beside(outsider: Outsider) -> Plan {
+    let outsider = Some(outsider);
+    Plan { store: Store::Logged, order: Order::AtRest, outsider, ..Plan::DEFAULT }
+}
+
+/// Every outsider beside plain stores.
+fn outsiders() -> Vec<Candidate> {
+    let huge = Plan { memory: Memory::Huge, ..Plan::DEFAULT };
+    let rigs = [(UFFD, Plan::DEFAULT), (UFFD, huge), (Backend::Mprotect, Plan::DEFAULT)];
+    let rigs = rigs.into_iter().chain([(Backend::Cards, Plan::DEFAULT)]);
+    let beside = |(backend, plan): (Backend, Plan)| {
+        let plans = Outsider::ALL.map(|outsider| Plan { outsider: Some(outsider), ..plan });
+        plans.map(|plan| Candidate::new(backend, plan))
+    };
+    // The model of a log is right as long as nobody else writes.
+    let alone = Plan { outsider: None, ..self::beside(Outsider::Store) };
+    rigs.flat_map(beside).chain([Candidate::new(Backend::Believer, alone)]).collect()
+}
+
+/// The kernel writes whole pages, in this way.
+fn by(way: Way, care: Care) -> Plan {
+    Plan { store: Store::Pinned(way), care, ..PINNED }
+}
+
+/// What is lost of the kernel's writes to pinned pages, and that nothing is when it is told. With
+/// `mprotect` only those that happen at all.
+fn pinned() -> Vec<Candidate> {
+    let counted = |way| Candidate::counted(UFFD, by(way, Care::Nothing));
+    let told = |way| Candidate::new(UFFD, by(way, Care::Written));
+    let forced = Way::PINNED.into_iter().filter(|way| way.forces());
+    let forced = forced.map(|way| Candidate::new(Backend::Mprotect, by(way, Care::Written)));
+    Way::PINNED.into_iter().flat_map(|way| [counted(way), told(way)]).chain(forced).collect()
 }
 
 /// Every number of result slots, sparse or not, on every kind of memory, with the ways of storing
@@ -157,7 +231,7 @@ fn uffd_disturbed() -> Vec<Candidate> {
         of(1, true, Plan { store: Store::Copy64, ..two }),
         of(8, false, Plan { memory: Memory::Huge, disturbances: &[Unprotect, Window], ..two }),
         of(512, false, Plan { memory: Memory::Few, ..two }),
-        of(512, false, Plan { in_windows: true, ..PINNED }),
+        of(512, false, Plan { care: Care::Window, ..PINNED }),
         of(512, false, Plan { order: Order::AtRest, ..PINNED }),
         of(512, false, Plan { disturbances: &[Fork], ..Plan::DEFAULT }),
         of(512, true, Plan { disturbances: &[Fork], store: Store::Kernel, ..huge }),
@@ -176,7 +250,7 @@ fn mprotect() -> Vec<Candidate> {
         of(Plan { memory: Memory::Huge, store: Store::Swap, ..plan }),
         of(Plan { scanners: 2, ..plan }),
         of(Plan { scanners: 2, memory: Memory::Few, ..plan }),
-        of(Plan { in_windows: true, ..PINNED }),
+        of(Plan { care: Care::Window, ..PINNED }),
         of(Plan { disturbances: &[Unprotect, Window], ..plan }),
         of(Plan { disturbances: &[Fork], ..plan }),
     ]
