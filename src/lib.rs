@@ -12,6 +12,10 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("strandline needs Linux on a 64-bit machine");
 
+// For what tests inside and outside of the crate share.
+#[cfg(all(test, not(loom)))]
+extern crate self as strandline;
+
 mod api;
 mod collector;
 pub mod dirty;

@@ -1,4 +1,4 @@
-//! Does a tracker ever lose a write? Threads write, scanners scan, and every write must be found.
+//! Does a tracker ever lose a write, or a [heap](heap) an object? Threads write, scanners scan, and every write must be found.
 //!
 //! Writers store increasing sequence numbers at random pages, each writer to a word of its own on
 //! every page. Scanners consume what is dirty into an owed set and copy the words of *these pages
@@ -27,6 +27,9 @@ mod coverage;
 mod disturb;
 mod engine;
 mod field;
+#[path = "../heap/graph.rs"]
+mod graph;
+mod heap;
 mod outsiders;
 mod plans;
 mod random;
@@ -64,7 +67,7 @@ fn main() {
     arguments.test_threads.get_or_insert(1);
     let limit = limit();
     let mut refused = Vec::new();
-    let trials = plans::candidates()
+    let mut trials: Vec<_> = plans::candidates()
         .into_iter()
         .map(|candidate| {
             let why_not = candidate.refusal();
@@ -74,9 +77,11 @@ fn main() {
             Trial::test(name, move || hunt(&candidate, limit)).with_ignored_flag(ignored)
         })
         .collect();
+    trials.extend(heap::trials(limit));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         report(&refused);
+        heap::report();
     }
     conclusion.exit();
 }

@@ -6,6 +6,7 @@
 mod arrays;
 mod forks;
 mod huge_pages;
+mod hunted;
 mod program;
 mod references;
 mod thief;

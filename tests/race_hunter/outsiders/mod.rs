@@ -9,7 +9,7 @@ mod stranger;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 use nix::sys::mman;
@@ -26,6 +26,7 @@ pub(crate) use stranger::play_if_asked;
 use merging::Merging;
 
 use super::field::HUGE_PAGE;
+use super::heap::ground::word;
 
 /// What one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +149,11 @@ impl Acting {
         Ok(Self { outsider, tool, acts: 0 })
     }
 
+    /// Stores of the program from one act to the next, where an act takes long.
+    pub(crate) fn stores_an_act(&self) -> u64 {
+        if self.outsider.acts_a_round() == 1 { 2000 } else { 0 }
+    }
+
     /// How often it acts in a round of a few hundred stores.
     pub(crate) fn acts_a_round(&self) -> usize {
         self.outsider.acts_a_round()
@@ -187,13 +193,6 @@ impl Acting {
         self.acts += 1;
         Ok(())
     }
-}
-
-/// A word that is only accessed as an atomic, and from outside the language.
-pub(crate) fn word(address: usize) -> &'static AtomicU64 {
-    let word = std::ptr::with_exposed_provenance_mut(address);
-    // SAFETY: aligned, and mapped for as long as the hunt, which ends before its memory does.
-    unsafe { AtomicU64::from_ptr(word) }
 }
 
 fn advised(range: PageRange, advice: Advice) -> io::Result<()> {
