@@ -80,8 +80,9 @@ fn main() {
     trials.extend(heap::trials(limit));
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
-        report(&refused);
-        heap::report();
+        let writes = report(&refused);
+        let stores = heap::report();
+        println!("racing stores in all, without the controls: {}", writes + stores);
     }
     conclusion.exit();
 }
@@ -125,8 +126,8 @@ fn hunt(candidate: &Candidate, limit: Limit) -> Result<(), Failed> {
     }
 }
 
-/// What was covered, what was not and why.
-fn report(refused: &[(String, String)]) {
+/// What was covered, what was not and why. Returns how many writes were made.
+fn report(refused: &[(String, String)]) -> u64 {
     let done = DONE.lock().unwrap();
     let mut total = Coverage::default();
     println!("{:45}{}", "", Coverage::HEADER);
@@ -142,4 +143,5 @@ fn report(refused: &[(String, String)]) {
     for (name, reason) in refused {
         println!("not run: {name}: {reason}");
     }
+    total.writes
 }

@@ -11,7 +11,7 @@ use super::broken::{Believer, Dropper};
 use super::disturb::Disturbance;
 use super::engine::{Care, Order, Plan};
 use super::field::{Field, Memory, Store};
-use super::outsiders::{KernelWriter, Outsider, Way};
+use super::outsiders::{Outsider, Way};
 
 /// A back-end as a configuration names it.
 #[derive(Debug, Clone, Copy)]
@@ -87,12 +87,11 @@ impl Candidate {
             _ => BackendKind::Uffd,
         };
         let pinned = match self.plan.store {
-            Store::Pinned(way) => KernelWriter::new(way).err(),
+            // Whatever the back-end: it is written to in a window, or by force.
+            Store::Pinned(way) => Outsider::Kernel(way).refusal(BackendKind::Uffd),
             _ => None,
         };
-        uffd.map(|error| error.to_string())
-            .or_else(|| pinned.map(|error| error.to_string()))
-            .or_else(|| self.plan.outsider?.refusal(kind))
+        uffd.map(|error| error.to_string()).or(pinned).or_else(|| self.plan.outsider?.refusal(kind))
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use libtest_mimic::{Failed, Trial};
-use strandline::dirty::BackendKind;
+use strandline::dirty::{BackendKind, Uffd, UffdOptions};
 use strandline::os::PageRange;
 use strandline::{Heap, ObjectRef};
 
@@ -89,13 +89,14 @@ pub(crate) fn trials(limit: Limit) -> Vec<Trial> {
 }
 
 fn candidates() -> impl Iterator<Item = Candidate> {
-    use BackendKind::{AllDirty, Cards, Mprotect, Uffd};
+    use BackendKind::{AllDirty, Cards, Mprotect};
+    const UFFD: BackendKind = BackendKind::Uffd;
     let site = |backend, big, huge_pages| Site { backend, big, huge_pages };
     let sites = [
-        site(Uffd, false, true),
-        site(Uffd, false, false),
-        site(Uffd, true, true),
-        site(Uffd, true, false),
+        site(UFFD, false, true),
+        site(UFFD, false, false),
+        site(UFFD, true, true),
+        site(UFFD, true, false),
         site(Mprotect, false, false),
         site(Mprotect, true, true),
         site(Cards, false, true),
@@ -114,6 +115,11 @@ fn candidates() -> impl Iterator<Item = Candidate> {
 impl Candidate {
     /// Why it cannot be run here, if so.
     fn refusal(&self) -> Option<String> {
+        if self.site.backend == BackendKind::Uffd
+            && let Err(error) = Uffd::open(UffdOptions::default())
+        {
+            return Some(error.to_string());
+        }
         match self.who {
             Who::Nobody => None,
             Who::Beside(outsider) => outsider.refusal(self.site.backend),
@@ -128,6 +134,8 @@ impl Candidate {
         let is_main = backend == BackendKind::Uffd && huge_pages;
         let is_quick = match self.who {
             _ if is_main && !big => true,
+            // It takes a while to fill one.
+            _ if big && !is_main => false,
             Who::Beside(Store | Fork) | Who::Told(Way::ProcMem | Way::Registered) => true,
             Who::Nobody | Who::Beside(Populate | Lock | Kernel(Way::VmWrite)) => is_main,
             _ => false,
@@ -190,8 +198,8 @@ impl Candidate {
     }
 }
 
-/// Who, on what: what was done, and what was not and why.
-pub(crate) fn report() {
+/// Who, on what: what was done, and what was not and why. Returns how many stores were made.
+pub(crate) fn report() -> u64 {
     let done = DONE.lock().unwrap();
     println!(
         "{:62}{:>12}{:>8}{:>8}{:>9}{:>6}{:>9}",
@@ -208,4 +216,5 @@ pub(crate) fn report() {
     for (candidate, reason) in NOT_RUN.lock().unwrap().iter() {
         println!("not run: {candidate}: {reason}");
     }
+    total.stores
 }
