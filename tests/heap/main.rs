@@ -14,3 +14,4 @@ mod stress;
 mod thief;
 mod threads;
 mod torture;
+mod written;

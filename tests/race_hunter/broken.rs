@@ -119,6 +119,10 @@ unsafe impl TrackerBackend for Believer {
         self.inner.peek(range, found)
     }
 
+    fn protect(&self, range: PageRange) -> Result<(), OsError> {
+        self.inner.protect(range)
+    }
+
     fn unprotect(&self, range: PageRange) -> Result<(), OsError> {
         self.log.insert(range);
         self.inner.unprotect(range)

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ground::{Ground, Site};
 use hunt::{Enough, Tally, plain, run};
 
-use crate::collector::rules::Rule;
+use crate::collector::check::rules::Rule;
 use crate::dirty::BackendKind;
 
 /// Cycles within which a broken rule must be noticed; it usually takes one or two.
