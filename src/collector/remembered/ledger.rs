@@ -331,23 +331,4 @@ impl Slices<'_> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    /// A run of pages that takes longer than a stop may last was owed again as a whole, for ever.
-    #[test]
-    fn what_was_looked_at_before_the_time_was_up_is_not_owed_again() {
-        let page = crate::os::page_size();
-        let span = PageRange::new(1 << 30, (1 << 30) + 1024 * page).unwrap();
-        let (ledger, rules) = (Ledger::new(span), Rules::default());
-        ledger.owed().insert(span.subrange(64, 64));
-        ledger.owed().insert(span.subrange(200, 1));
-        for round in 1..=4 {
-            let look = |pages: PageRange, _| Looked::Until(pages.start() + 16 * page);
-            ledger.slices().take(true, &rules, look);
-            assert_eq!(ledger.owed().len(), 65 - 16 * round);
-        }
-        ledger.slices().take(true, &rules, |_, _| Looked::AtAll);
-        assert!(ledger.is_empty());
-    }
-}
+mod tests;
