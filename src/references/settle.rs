@@ -118,9 +118,8 @@ impl Settling {
     /// Everything that can be reached is marked: clears the weak references to what is not, and
     /// hands the guarded objects over. Returns these; they are to be marked.
     pub(crate) fn hand_over(&mut self, tables: &Tables, found: Found<'_>) -> Vec<ObjectRef> {
-        let mut state = tables.lock();
+        let state = tables.lock();
         let mut revived = Vec::new();
-        let mut handed = Vec::new();
         self.plain.retain(|&index| {
             let cell = tables.cells.get(index);
             let key = cell.key();
@@ -137,7 +136,6 @@ impl Settling {
                         cell.hand_over();
                         queue.push(CellId::new(index, cell.generation()));
                         revived.push(ObjectRef::at(key));
-                        handed.push(index);
                         return false;
                     }
                 }
@@ -145,10 +143,6 @@ impl Settling {
             }
             true
         });
-        // The next pass keeps them alive, in this cycle and the following ones.
-        for index in handed {
-            state.list(index, tables.cells.get(index));
-        }
         revived
     }
 

@@ -180,3 +180,23 @@ fn what_is_handed_over_by_a_stop_that_gives_up_is_whole() {
     }
     assert_eq!(length, LENGTH);
 }
+
+/// A pass has looked at the cell when the program has its object handed over, to which nothing refers.
+#[test]
+fn what_the_program_has_handed_over_while_the_collector_marks_is_alive() {
+    for scope in [Scope::Minor, Scope::Full] {
+        let mut program = Program::new();
+        let guardian = program.heap.references().guardian();
+        let result = program.cycle(scope, |program, progress| {
+            if progress.is_first_preclean() {
+                guardian.register(program.fresh());
+            }
+            if progress.is_first_remark() {
+                assert_eq!(guardian.hand_over_all(program.mutator()), 1);
+            }
+            Until::Parked
+        });
+        assert_eq!(result, Ok(()), "{scope:?}");
+        assert_eq!(guardian.take(program.mutator()), program.made, "{scope:?}");
+    }
+}
