@@ -71,7 +71,7 @@ const WORTH_A_ROUND: f64 = 1.5;
 const PAGE_TIME: Duration = Duration::from_nanos(300);
 
 /// One cycle in progress.
-struct Run<'a, M> {
+pub(super) struct Run<'a, M> {
     shared: &'a Shared<M>,
     marking: Marking<'a, M>,
     references: References,
@@ -98,26 +98,7 @@ struct Run<'a, M> {
 impl<M: ObjectModel> Shared<M> {
     /// Runs a whole cycle on the calling thread, which is no mutator's.
     pub(crate) fn run_cycle(&self, cycle: &mut Cycle, scope: Scope, cause: Cause) {
-        let metadata = &self.memory.metadata;
-        let marks = match scope {
-            Scope::Minor => metadata.current_marks(),
-            Scope::Full => metadata.next_marks(),
-        };
-        let mut run = Run {
-            shared: self,
-            marking: Marking::new(self, scope, marks),
-            references: References::new(scope, self.options.verify),
-            report: CycleReport::new(scope, cause),
-            scan_time: cycle.scan_time,
-            trace_time: Duration::ZERO,
-            page_time: PAGE_TIME,
-            consumed: None,
-            felt: false,
-            rewrites: cycle.rewrites,
-            late: 0,
-            attempts: slices::attempts(self.memory.committed_and_limit().0),
-            survival: self.memory.pool().last_survival(),
-        };
+        let mut run = Run::new(self, cycle, scope, cause);
         self.pacer.cycle_begins(cycle.is_short(scope));
         let mut phase = Phase::Roots;
         while phase != Phase::Finished {
@@ -165,6 +146,29 @@ impl<M> Shared<M> {
 }
 
 impl<'a, M: ObjectModel> Run<'a, M> {
+    pub(crate) fn new(shared: &'a Shared<M>, cycle: &Cycle, scope: Scope, cause: Cause) -> Self {
+        let metadata = &shared.memory.metadata;
+        let marks = match scope {
+            Scope::Minor => metadata.current_marks(),
+            Scope::Full => metadata.next_marks(),
+        };
+        Self {
+            shared,
+            marking: Marking::new(shared, scope, marks),
+            references: References::new(scope, shared.options.verify),
+            report: CycleReport::new(scope, cause),
+            scan_time: cycle.scan_time,
+            trace_time: Duration::ZERO,
+            page_time: PAGE_TIME,
+            consumed: None,
+            felt: false,
+            rewrites: cycle.rewrites,
+            late: 0,
+            attempts: slices::attempts(shared.memory.committed_and_limit().0),
+            survival: shared.memory.pool().last_survival(),
+        }
+    }
+
     fn perform(&mut self, phase: Phase) -> Outcome {
         match phase {
             Phase::Roots => {

@@ -7,6 +7,7 @@ mod arrays;
 mod forks;
 mod huge_pages;
 mod hunted;
+mod late;
 mod program;
 mod references;
 mod thief;

@@ -1,0 +1,119 @@
+//! Markers that share: an array that is traced by two, and a first marker that is not alone any more.
+
+use std::sync::Mutex as StdMutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::*;
+use crate::mutator::StackScan;
+use crate::object::SlotVisitor;
+use crate::{Heap, HeapOptions, Mode};
+
+/// Arrays of nothing but null; takes note of the parts that it was asked for.
+#[derive(Default)]
+struct Arrays {
+    parts: StdMutex<Vec<Range<usize>>>,
+}
+
+// SAFETY: no slot of any object refers to anything.
+unsafe impl ObjectModel for Arrays {
+    unsafe fn trace<V: SlotVisitor>(&self, _: ObjectRef, _: &mut V) {}
+
+    unsafe fn trace_part<V: SlotVisitor>(&self, _: ObjectRef, part: Range<usize>, _: &mut V) {
+        self.parts.lock().unwrap().push(part);
+    }
+}
+
+fn heap() -> Heap<Arrays> {
+    let options = HeapOptions { mode: Mode::Stopped, markers: 1, ..HeapOptions::default() };
+    Heap::new(Arrays::default(), options).unwrap()
+}
+
+fn marking(heap: &Heap<Arrays>) -> Marking<'_, Arrays> {
+    let shared = &heap.shared;
+    Marking::new(shared, Scope::Full, shared.memory.metadata.next_marks())
+}
+
+/// A run with a marker, who is the first, and with the door open or not.
+fn run<'r, 'a>(marking: &'r Marking<'a, Arrays>, open: bool) -> Run<'r, 'a, Arrays> {
+    let pool = PacketPool::new(Vec::new(), open);
+    Run { marking, pool, when: When::Running, watched: None, tally: Mutex::default() }
+}
+
+/// Each marker that waits is given half of what is left of the array: no word is in neither half.
+#[test]
+fn the_parts_of_an_array_that_is_shared_are_all_of_it() {
+    for bytes in [3 * PART, 8 * PART + 40, 21 * PART - 8] {
+        let heap = heap();
+        let mut mutator = heap.attach(StackScan::None).unwrap();
+        let array = mutator.allocate(Kind::Precise, bytes).unwrap();
+        let marking = marking(&heap);
+        let run = run(&marking, true);
+        let given = AtomicUsize::new(0);
+        assert!(run.pool.join(None));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut other = Marker::new(&run, None);
+                while let Taken::Packet(packet) = run.pool.take(None) {
+                    given.fetch_add(1, Ordering::Relaxed);
+                    other.unpack(packet);
+                    assert!(other.drain());
+                }
+            });
+            let mut first = Marker::new(&run, None);
+            while !run.pool.is_wanted() {
+                std::thread::yield_now();
+            }
+            first.begin_large(array.address());
+            // It takes nothing back of what it has given away.
+            assert!(first.drain());
+            run.pool.leave();
+        });
+        assert!(given.into_inner() > 0, "nothing was given away");
+        let mut parts = std::mem::take(&mut *heap.model().parts.lock().unwrap());
+        parts.sort_unstable_by_key(|part| part.start);
+        let mut next = 0;
+        for part in parts {
+            assert_eq!(part.start, next, "words that are in no part, or in two");
+            next = part.end;
+        }
+        assert_eq!(next, marking.memory.large_object(array.address()).bytes);
+    }
+}
+
+/// Mark bits of one word that two set, of whom one does it without atomic operations, are lost.
+#[test]
+fn who_is_let_in_shares_marks_with_the_first() {
+    let heap = heap();
+    let marking = marking(&heap);
+    let run = run(&marking, false);
+    let mut first = Marker::new(&run, None);
+    first.shares_marks = false;
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| run.pool.join(None));
+        while !run.pool.is_knocked_at() {
+            std::thread::yield_now();
+        }
+        assert!(!first.shares_marks && !other.is_finished(), "it waits at the door");
+        // Looks up from its work.
+        assert!(first.tick(CLOCK_INTERVAL + 1));
+        assert!(first.shares_marks);
+        assert!(other.join().unwrap(), "it is let in");
+    });
+}
+
+/// Whether the door is open and whether the first marker shares marks is decided once.
+#[test]
+fn the_first_marker_of_a_run_is_alone_exactly_if_nobody_gets_in() {
+    let heap = heap();
+    let marking = marking(&heap);
+    for helpers in [0, 1] {
+        let late = Some(Instant::now());
+        marking.run(helpers, When::Stopped(None), &|_| (), |first| {
+            let gets_in = first.run.pool.join(late);
+            assert_eq!(gets_in, first.shares_marks, "{helpers} helpers");
+            if gets_in {
+                first.run.pool.leave();
+            }
+        });
+    }
+}
