@@ -56,8 +56,8 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         let now = part.start..part.end.min(part.start + PART);
         if now.end < part.end {
             let rest = now.end..part.end;
-            if self.run.pool.is_wanted() {
-                let middle = rest.start + (rest.len() / 2).next_multiple_of(PART).min(rest.len());
+            if rest.len() > PART && self.run.pool.is_wanted() {
+                let middle = rest.start + (rest.len() / 2).next_multiple_of(PART);
                 self.run.pool.give(Packet::Part(object, middle..rest.end));
                 self.parts.push((object, rest.start..middle));
             } else {
