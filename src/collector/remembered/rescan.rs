@@ -109,3 +109,6 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         work
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -118,3 +118,101 @@ fn the_first_marker_of_a_run_is_alone_exactly_if_nobody_gets_in() {
         });
     }
 }
+
+/// Lists of objects with one slot, and arrays of nothing.
+struct Lists(Arrays);
+
+// SAFETY: the only slot of a small object is its first word; arrays have none.
+unsafe impl ObjectModel for Lists {
+    unsafe fn trace<V: SlotVisitor>(&self, object: ObjectRef, visitor: &mut V) {
+        // SAFETY: the object has a word.
+        visitor.visit(unsafe { object.slot(0) });
+    }
+
+    unsafe fn trace_part<V: SlotVisitor>(&self, object: ObjectRef, part: Range<usize>, it: &mut V) {
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.0.trace_part(object, part, it) };
+    }
+}
+
+/// Whenever the time is up, be it in the middle of a list, of an array, or of what waits to be looked at:
+/// what the marker still has is left to the next run, none of it twice.
+#[test]
+fn what_a_run_does_not_get_done_is_left_to_the_next() {
+    const LENGTH: usize = 10;
+    const ROOTS: usize = 100;
+    let options = HeapOptions { mode: Mode::Stopped, markers: 1, ..HeapOptions::default() };
+    let heap = Heap::new(Lists(Arrays::default()), options).unwrap();
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    let array = mutator.allocate(Kind::Precise, 5 * PART + 16).unwrap();
+    let mut objects = vec![array];
+    let mut roots = vec![array];
+    for _ in 0..ROOTS {
+        let mut next = 0;
+        for _ in 0..LENGTH {
+            let object = mutator.allocate(Kind::Precise, 16).unwrap();
+            // SAFETY: the object has two words.
+            unsafe { object.as_ptr::<usize>().write(next) };
+            next = object.address();
+            objects.push(object);
+        }
+        roots.push(*objects.last().unwrap());
+    }
+    let shared = &heap.shared;
+    let kept: Vec<_> = roots.iter().map(|&root| mutator.root(root)).collect();
+    mutator.collect();
+    shared.finish_sweep(&mut shared.cycle.lock().unwrap());
+    heap.model().0.parts.lock().unwrap().clear();
+    let metadata = &shared.memory.metadata;
+    let marks = metadata.next_marks();
+    for steps in (0..400).chain((400..4000).step_by(50)) {
+        let marking = Marking::new(shared, Scope::Full, marks);
+        marking.add_roots(&roots[..ROOTS / 2]);
+        let late = When::Stopped(Some(Instant::now()));
+        let mut tally = marking.run(0, late, &|_| (), |first| {
+            first.until_clock = steps;
+            let worked_off = first.work_off_leftovers();
+            roots[ROOTS / 2..].iter().for_each(|&root| first.push(root));
+            assert!(worked_off || first.until_clock > 0, "it has looked at the clock");
+        });
+        while !marking.is_done() {
+            tally += marking.run(0, When::Stopped(None), &|_| (), |_| ());
+        }
+        assert_eq!(tally.marked, objects.len(), "{steps} steps");
+        for object in &objects {
+            let granule = metadata.geometry.granule(object.address());
+            assert!(marks.get(granule), "{steps} steps: {object:?} was not marked");
+            marks.clear_owned(granule);
+        }
+        let mut parts = std::mem::take(&mut *heap.model().0.parts.lock().unwrap());
+        parts.sort_unstable_by_key(|part| part.start);
+        let lengths: usize = parts.iter().map(|part| part.len()).sum();
+        assert_eq!((lengths, parts.last().unwrap().end), (5 * PART + 16, 5 * PART + 16));
+    }
+    drop(kept);
+}
+
+/// Half the words of a large object that may be anything refer to an object each.
+#[test]
+fn words_of_a_large_object_without_a_layout_are_all_looked_at() {
+    let heap = heap();
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    let words = mutator.allocate(Kind::Conservative, 2 * PART + 48).unwrap();
+    let count = (2 * PART + 48) / 8;
+    let objects: Vec<_> = (0..count / 2)
+        .map(|index| {
+            let object = mutator.allocate(Kind::Leaf, 16).unwrap();
+            // SAFETY: the word lies in the object. The last one is one of those.
+            unsafe { words.as_ptr::<usize>().add(2 * index + 1).write(object.address()) };
+            object
+        })
+        .collect();
+    let root = mutator.root(words);
+    mutator.collect();
+    let metadata = &heap.shared.memory.metadata;
+    let marks = metadata.current_marks();
+    for object in objects {
+        assert!(marks.get(metadata.geometry.granule(object.address())), "{object:?}");
+    }
+    drop(root);
+}
