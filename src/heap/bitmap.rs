@@ -142,6 +142,8 @@ impl Bitmap {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -158,6 +160,39 @@ mod tests {
         assert_eq!(bitmap.first_set(65, 700), None);
         assert_eq!(bitmap.first_set(65, 701), Some(700));
         assert_eq!(bitmap.ones(0..12).collect::<Vec<_>>(), [3, 64, 700]);
+    }
+
+    const WORDS: usize = 5;
+    const BITS: usize = WORDS * 64;
+
+    proptest! {
+        /// Whatever is asked from where to where, the answer is that of a set of numbers.
+        #[test]
+        fn behaves_as_a_set_of_numbers(
+            set in proptest::collection::btree_set(0..BITS, 0..12),
+            bound in 0..BITS,
+            other in 0..=BITS,
+        ) {
+            let bitmap = Bitmap::new(BITS).unwrap();
+            set.iter().for_each(|&bit| bitmap.set_owned(bit));
+            let (first, end) = (bound.min(other), bound.max(other));
+            let expected: Vec<_> = set.range(first..end).copied().collect();
+            let mut found = Vec::new();
+            bitmap.for_each_set(first, end, |bit| found.push(bit));
+            prop_assert_eq!(&found, &expected);
+            prop_assert_eq!(bitmap.first_set(first, end), expected.first().copied());
+            let last = set.range(first..=bound).next_back().copied();
+            prop_assert_eq!(bitmap.last_set(first, bound), last);
+            prop_assert_eq!((bitmap.get(bound), bitmap.finds(bound)), (set.contains(&bound), set.contains(&bound)));
+            let words = first / 64..end / 64;
+            let inside: Vec<_> = set.range(words.start * 64..words.end * 64).copied().collect();
+            prop_assert_eq!(bitmap.is_clear(words.clone()), inside.is_empty());
+            prop_assert_eq!(bitmap.ones(words.clone()).collect::<Vec<_>>(), inside);
+            bitmap.clear_words(words.clone());
+            prop_assert!(bitmap.is_clear(words.clone()));
+            let outside = set.iter().filter(|&bit| !words.contains(&(bit / 64))).copied();
+            prop_assert_eq!(bitmap.ones(0..WORDS).collect::<Vec<_>>(), outside.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -80,3 +80,43 @@ impl Deref for Marks {
 
 #[cfg(all(test, loom))]
 mod loom_tests;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::heap::geometry::CHUNK;
+    use crate::os::PageRange;
+
+    /// The marks of three chunks, all set, and what of them is left after `change`: the chunks of the
+    /// first and the last granules, and the blocks that are reached.
+    fn after(change: impl FnOnce(&Marks)) -> ([bool; 6], [u32; 3]) {
+        let geometry = Geometry::new(PageRange::new(CHUNK, 4 * CHUNK).unwrap());
+        let marks = Marks::new(geometry).unwrap();
+        let per_chunk = geometry.granules() / 3;
+        let granules =
+            [0, per_chunk - 1, per_chunk, 2 * per_chunk - 1, 2 * per_chunk, 3 * per_chunk - 1];
+        granules.into_iter().for_each(|granule| marks.set_owned(granule));
+        (0..geometry.blocks()).for_each(|block| marks.reach(block));
+        change(&marks);
+        (granules.map(|granule| marks.get(granule)), [0, 1, 2].map(|chunk| marks.reached(chunk)))
+    }
+
+    #[test]
+    fn a_chunk_is_cleared_from_its_first_granule_to_its_last_and_no_other_is() {
+        let left = after(|marks| marks.clear_chunk(1));
+        assert_eq!(left, ([true, true, false, false, true, true], [!0, 0, !0]));
+    }
+
+    /// Marks stay: the sweep has found none in that block.
+    #[test]
+    fn a_block_that_is_left_is_not_reached_and_the_others_are() {
+        let left = after(|marks| {
+            marks.leave(BLOCKS_PER_CHUNK + 3);
+            marks.leave(2 * BLOCKS_PER_CHUNK + 31);
+            assert!(
+                !marks.is_reached(BLOCKS_PER_CHUNK + 3) && marks.is_reached(BLOCKS_PER_CHUNK + 4)
+            );
+        });
+        assert_eq!(left, ([true; 6], [!0, !(1 << 3), !(1 << 31)]));
+    }
+}
