@@ -194,6 +194,8 @@ impl LargeSpace {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PAGE: usize = 4096;
@@ -243,5 +245,103 @@ mod tests {
         assert_eq!(space.find(last).unwrap().start, object.start);
         assert!(space.find(last + 1).is_none());
         assert!(space.find(BASE - 1).is_none());
+    }
+
+    /// What may happen to a large-object space; numbers choose objects.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Chunks(usize),
+        Allocate(usize),
+        Reserve(usize),
+        GiveBack(usize),
+        Free(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let pages = prop_oneof![1..40_usize, CHUNK / PAGE - 3..CHUNK / PAGE + 3];
+        let step = prop_oneof![
+            (1..3_usize).prop_map(Step::Chunks),
+            pages.clone().prop_map(Step::Allocate),
+            pages.prop_map(Step::Reserve),
+            any::<usize>().prop_map(Step::GiveBack),
+            any::<usize>().prop_map(Step::Free),
+            any::<usize>().prop_map(Step::Free),
+        ];
+        proptest::collection::vec(step, 1..60)
+    }
+
+    fn pages_of(object: &LargeObject) -> std::ops::Range<usize> {
+        object.start..object.start + object.bytes.next_multiple_of(PAGE)
+    }
+
+    proptest! {
+        /// Every page is an object's, reserved, or in exactly one run of free pages, and runs of whole
+        /// chunks are given back as soon as there are any.
+        #[test]
+        fn no_page_is_lost_and_none_is_twos(steps in steps()) {
+            let mut space = LargeSpace::default();
+            let (mut next_chunk, mut pages, mut given_back) = (16, 0, 0);
+            let (mut objects, mut reserved) = (Vec::new(), Vec::new());
+            for step in steps {
+                let mut back = None;
+                match step {
+                    Step::Chunks(count) => {
+                        // Not always next to the last one.
+                        next_chunk += count % 2;
+                        space.add_room(Watch::Watched, next_chunk * CHUNK, count * CHUNK);
+                        next_chunk += count;
+                        pages += count * CHUNK / PAGE;
+                    }
+                    Step::Allocate(count) => objects.extend(allocate(&mut space, count)),
+                    Step::Reserve(count) => {
+                        let bytes = count * PAGE;
+                        reserved.extend(space.reserve(Watch::Watched, Kind::Leaf, bytes, bytes));
+                    }
+                    Step::GiveBack(number) if !reserved.is_empty() => {
+                        let object = reserved.swap_remove(number % reserved.len());
+                        back = space.give_back(Watch::Watched, object, pages_of(&object).len());
+                    }
+                    Step::Free(number) if !objects.is_empty() => {
+                        let object = objects.swap_remove(number % objects.len());
+                        back = space.free(Watch::Watched, object, pages_of(&object).len());
+                    }
+                    Step::GiveBack(_) | Step::Free(_) => {}
+                }
+                if let Some(chunks) = back {
+                    prop_assert!(chunks.start % CHUNK == 0 && chunks.end % CHUNK == 0);
+                    prop_assert!(!chunks.is_empty());
+                    given_back += chunks.len() / PAGE;
+                }
+                let free = &space.free[Watch::Watched as usize];
+                let runs = free.by_start.iter().map(|(&start, &bytes)| start..start + bytes);
+                let mut all: Vec<_> = runs.collect();
+                let by_length: Vec<_> =
+                    free.by_start.iter().map(|(&start, &bytes)| (bytes, start)).collect();
+                prop_assert!(by_length.iter().all(|run| free.by_length.contains(run)));
+                prop_assert_eq!(by_length.len(), free.by_length.len());
+                prop_assert!(all.windows(2).all(|two| two[0].end < two[1].start), "two runs are one");
+                let used: Vec<_> = objects.iter().chain(&reserved).map(pages_of).collect();
+                prop_assert_eq!(space.bytes(), used.iter().map(|pages| pages.len()).sum::<usize>());
+                all.extend(used);
+                all.sort_unstable_by_key(|pages| pages.start);
+                prop_assert!(all.windows(2).all(|two| two[0].end <= two[1].start), "a page is two's");
+                let count: usize = all.iter().map(|pages| pages.len() / PAGE).sum();
+                prop_assert_eq!(count + given_back, pages, "pages are lost");
+                prop_assert_eq!(space.reserved().len(), reserved.len());
+                prop_assert_eq!(space.objects().count(), objects.len());
+            }
+        }
+    }
+
+    /// Of what is added in chunks, those that are not needed.
+    #[test]
+    fn whole_chunks_that_are_left_over_are_spare() {
+        let mut space = space();
+        let object = allocate(&mut space, 3).unwrap();
+        let rest = object.start + 3 * PAGE;
+        assert_eq!(space.spare_chunks(Watch::Watched, rest), Some(BASE + CHUNK..BASE + 2 * CHUNK));
+        assert_eq!(space.spare_chunks(Watch::Watched, rest), None);
+        assert!(space.has_room(Watch::Watched, CHUNK - 3 * PAGE));
+        assert!(!space.has_room(Watch::Watched, CHUNK - 2 * PAGE));
     }
 }

@@ -198,3 +198,123 @@ fn the_survival_of_a_collection_is_that_of_all_young_blocks_until_another_has_so
     let (about, _) = blocks.watched(Which::All, or_new);
     assert_eq!(about, [first, second, third]);
 }
+
+fn pages(first: usize, count: usize) -> PageRange {
+    PageRange::new(page_size() * first, page_size() * (first + count)).unwrap()
+}
+
+/// The page at the address itself is what comes next.
+#[test]
+fn what_lies_below_an_address_is_left_out_and_no_page_more() {
+    let watched = || Watched {
+        quiet: vec![pages(10, 10), pages(30, 10)],
+        left_out: vec![pages(20, 5), pages(25, 1)],
+        ..Watched::default()
+    };
+    let after = |page: usize| {
+        let mut watched = watched();
+        watched.skip_until(page * page_size());
+        (watched.quiet, watched.left_out)
+    };
+    assert_eq!(after(0), (watched().quiet, watched().left_out));
+    assert_eq!(after(10), (watched().quiet, watched().left_out));
+    assert_eq!(after(13), (vec![pages(13, 7), pages(30, 10)], watched().left_out));
+    assert_eq!(after(20), (vec![pages(30, 10)], watched().left_out));
+    assert_eq!(after(25), (vec![pages(30, 10)], vec![pages(25, 1)]));
+    assert_eq!(after(39), (vec![pages(39, 1)], vec![]));
+    assert_eq!(after(40), (vec![], vec![]));
+}
+
+#[test]
+fn what_is_to_be_left_out_is_moved_and_nothing_else() {
+    let mut watched = Watched {
+        quiet: vec![pages(1, 2), pages(10, 10), pages(30, 10)],
+        left_out: vec![pages(5, 1)],
+        ..Watched::default()
+    };
+    watched.leave_out(pages(15, 20));
+    assert_eq!(watched.quiet, [pages(1, 2), pages(10, 5), pages(35, 5)]);
+    assert_eq!(watched.left_out, [pages(5, 1), pages(15, 5), pages(30, 5)]);
+    watched.leave_out(pages(11, 1));
+    assert_eq!(watched.quiet, [pages(1, 2), pages(10, 1), pages(12, 3), pages(35, 5)]);
+}
+
+/// They are dirty until a scan has been about them that is not spared them.
+#[test]
+fn hot_chunks_are_left_out_where_that_is_wanted_and_nowhere_else() {
+    let mut blocks = Blocks::new();
+    let [first] = blocks.retired();
+    blocks.mark(first);
+    let chunk = first / BLOCKS_PER_CHUNK;
+    blocks.pool.chunks.get_mut(chunk).heat.unprotected = true;
+    let mut watched = |which| {
+        let marks = blocks.metadata.current_marks();
+        let watched = blocks.pool.watched(which, marked(marks), &blocks.metadata);
+        (!watched.quiet.is_empty() || !watched.unarmed.is_empty(), watched.but_hot)
+    };
+    assert_eq!(watched(Which::AllButHot), (false, true));
+    for which in [Which::All, Which::AllAsItIs, Which::ProtectedAsItIs, Which::InPart] {
+        assert_eq!(watched(which), (true, false), "{which:?}");
+    }
+}
+
+/// The blocks that are free around it are unprotected together with a block, and count as that.
+#[test]
+fn a_block_is_unprotected_with_the_free_ones_around_it() {
+    let mut blocks = Blocks::new();
+    let [block] = blocks.take();
+    let chunk = block / BLOCKS_PER_CHUNK;
+    let first = chunk * BLOCKS_PER_CHUNK;
+    // Armed, free, the block to be taken, and what is unprotected and armed then.
+    for (armed, free, index, run, left) in [
+        (0b0111_1110, 0b0011_0100, 3, None, 0b0111_1110),
+        (0b0111_1110, 0b0011_1100, 3, Some(2..6), 0b0100_0010),
+        (0b0111_1110, 0b0011_0100, 3, Some(2..6), 0b0100_0010),
+        (0b0111_1110, 0b0110_0011, 3, Some(3..4), 0b0111_0110),
+        (!0, !0, 0, Some(0..32), 0),
+        (!0, !0, 31, Some(0..32), 0),
+        (!0, 1 << 30, 31, Some(30..32), !(0b11 << 30)),
+        (!0, 0b10, 0, Some(0..2), !0b11),
+    ] {
+        let state = blocks.pool.chunks.get_mut(chunk);
+        (state.armed, state.free) = (armed, free);
+        let number = if run.is_none() { first + 7 } else { first + index };
+        let unprotected = blocks.pool.disarm(number, &blocks.metadata);
+        let geometry = blocks.metadata.geometry;
+        let expected = run.map(|run: std::ops::Range<usize>| {
+            let start = geometry.block_address(first + run.start);
+            PageRange::new(start, start + run.len() * BLOCK).unwrap()
+        });
+        let armed = blocks.pool.chunks.get_mut(chunk).armed;
+        assert_eq!((unprotected, armed), (expected, left), "{index} of {free:#b}");
+    }
+}
+
+/// A large object is its mutator's until the next stop, young until a collection, and then old.
+#[test]
+fn all_blocks_of_a_large_object_have_its_age() {
+    let mut blocks = Blocks::new();
+    let (metadata, tracker, pool) = (&blocks.metadata, &blocks.tracker, &mut blocks.pool);
+    let bytes = 2 * BLOCK + 16;
+    let object = pool.reserve_large(Kind::Precise, bytes, Room::Limit, metadata, tracker);
+    let (object, _) = object.expect("there is room");
+    pool.hand_out_large(object, metadata);
+    let first = metadata.geometry.block(object.start);
+    let last = metadata.geometry.block(object.start + bytes - 1);
+    let have = |age| (first..=last).all(|block| metadata.age(block) == age);
+    assert!(last - first >= 2 && have(Age::Owned));
+    let range = PageRange::covering(object.start, bytes).unwrap();
+    let marks = metadata.current_marks();
+    let is_about = |ranges: &[PageRange]| {
+        ranges.iter().filter_map(|part| part.intersection(range)).map(|part| part.pages()).sum()
+    };
+    let watched = pool.watched(Which::AllAsItIs, marked(marks), metadata);
+    assert_eq!((is_about(&watched.quiet), is_about(&watched.left_out)), (0, range.pages()));
+    pool.retire(metadata);
+    assert!(have(Age::Young));
+    let watched = pool.watched(Which::AllAsItIs, marked(marks), metadata);
+    assert_eq!((is_about(&watched.quiet), is_about(&watched.left_out)), (range.pages(), 0));
+    marks.set_owned(metadata.geometry.granule(object.start));
+    pool.begin_sweep(false, metadata);
+    assert!(have(Age::Old));
+}
