@@ -189,3 +189,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;
