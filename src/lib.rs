@@ -76,8 +76,8 @@ mod sync;
 pub use api::{Because, Heap, HeapError, Link, ObjectInfo, RootPath, StillAttached, TrimError};
 pub use collector::{
     BarrierCheck, BarrierReport, BarrierTarget, CycleObserver, CycleReport, HeapOptions, HeapStats,
-    LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, OutOfMemoryHandler,
-    Scope, Sizing, SlotChange, StopPurpose, StopReport,
+    Histogram, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError,
+    OutOfMemoryHandler, Scope, Sizing, SlotChange, StopPurpose, StopReport,
 };
 pub use mutator::{
     AllocationBuffer, Cause, Mutator, OutOfMemory, Pinned, Registration, Root, RootSource,

@@ -1,7 +1,6 @@
 //! The summary that `--gc-stats` prints at the end, and `,heap` at the prompt.
 
-use hdrhistogram::Histogram;
-use strandline::{HeapStats, Mode};
+use strandline::{HeapStats, Histogram, Mode};
 
 use crate::vm::Shared;
 
@@ -68,7 +67,7 @@ fn us(ns: u64) -> f64 {
 }
 
 /// A bar for each power of two, in microseconds, between the shortest and the longest.
-fn histogram(times: &Histogram<u64>) -> Vec<String> {
+fn histogram(times: &Histogram) -> Vec<String> {
     const WIDEST: u64 = 40;
     if times.is_empty() {
         return Vec::new();

@@ -68,6 +68,12 @@ impl Operations {
         self.long.push(LongOperation { thread: self.thread, start, time: nanoseconds(time) });
     }
 
+    /// The times, in ascending order and in nanoseconds, each with the number of operations that took it.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (u64, u64)> {
+        let times = self.times_ns.iter_recorded();
+        times.map(|time| (time.value_iterated_to(), time.count_at_value()))
+    }
+
     /// The operations of all threads, of which there is one at least.
     pub(crate) fn all(threads: Vec<Self>) -> Option<Self> {
         threads.into_iter().reduce(|mut all, thread| {

@@ -34,11 +34,11 @@ impl Run<'_> {
         let mut map: Map<_, _> = fields.map(|(name, value)| (name.to_owned(), value)).collect();
         let mut add = |name: &str, value| map.insert(name.to_owned(), value);
         add("tracker", self.tracker.kind().to_string().into());
-        add("pauses_ns", counts(&self.stats.pauses_ns));
-        add("stalls_ns", counts(&self.stats.stalls_ns));
-        add("time_to_safepoint_ns", counts(&self.stats.time_to_safepoint_ns));
+        add("pauses_ns", counts(self.stats.pauses_ns.iter()));
+        add("stalls_ns", counts(self.stats.stalls_ns.iter()));
+        add("time_to_safepoint_ns", counts(self.stats.time_to_safepoint_ns.iter()));
         if let Some(operations) = &self.outcome.operations {
-            add("operations_ns", counts(&operations.times_ns));
+            add("operations_ns", counts(operations.times()));
             add("long_operations", long_operations(operations));
             add("long_operations_left_out", operations.long_left_out.into());
         }
@@ -121,11 +121,8 @@ impl Fields {
 }
 
 /// A histogram as pairs of a value, the largest that counts as the same, and how often it occurred.
-fn counts(histogram: &Histogram<u64>) -> Value {
-    let pair = |value: hdrhistogram::iterators::IterationValue<_>| {
-        json!([value.value_iterated_to(), value.count_at_value()])
-    };
-    histogram.iter_recorded().map(pair).collect()
+fn counts(histogram: impl Iterator<Item = (u64, u64)>) -> Value {
+    histogram.map(|(value, count)| json!([value, count])).collect()
 }
 
 /// Thread, start and time of each, in nanoseconds.
@@ -134,7 +131,7 @@ fn long_operations(operations: &Operations) -> Value {
 }
 
 /// The sum of what a histogram has recorded, within its precision.
-fn sum(histogram: &Histogram<u64>) -> f64 {
+fn sum(histogram: &strandline::Histogram) -> f64 {
     histogram.mean() * histogram.len() as f64
 }
 

@@ -25,5 +25,6 @@ pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
 pub use pacing::pressure::OutOfMemoryHandler;
+pub use report::histogram::Histogram;
 pub use report::stats::{CycleObserver, HeapStats};
 pub use report::{CycleReport, StopPurpose, StopReport};

@@ -1,5 +1,6 @@
 //! What a cycle did, and what its stops consisted of.
 
+pub(crate) mod histogram;
 pub(crate) mod record;
 pub(crate) mod stats;
 

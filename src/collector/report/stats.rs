@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
+use super::histogram::Histogram;
 use crate::collector::mark::Scope;
 use crate::collector::report::CycleReport;
 use crate::mutator::TimeToSafepoint;
@@ -43,14 +42,14 @@ pub struct HeapStats {
     /// on huge pages that the program was spared, but for those it has not come to yet.
     pub populated_ahead: usize,
     /// Times that a mutator waited for memory, or helped to mark, in nanoseconds.
-    pub stalls_ns: Histogram<u64>,
+    pub stalls_ns: Histogram,
     /// Times that the world was stopped, for a collection or a fork, in nanoseconds: from the request
     /// until it ran again.
-    pub pauses_ns: Histogram<u64>,
+    pub pauses_ns: Histogram,
     /// The last of them.
     pub last_pause: Duration,
     /// Times until the last thread was parked, in nanoseconds.
-    pub time_to_safepoint_ns: Histogram<u64>,
+    pub time_to_safepoint_ns: Histogram,
     /// The longest of these, with the thread that was last.
     pub slowest_safepoint: Option<TimeToSafepoint>,
     /// Objects that the last full collection found alive, and those that survived since.
@@ -87,10 +86,10 @@ pub(crate) struct Recorder {
     rescanned_pages: usize,
     barren_pages: usize,
     cleared_elsewhere: u64,
-    stalls_ns: Histogram<u64>,
-    pauses_ns: Histogram<u64>,
+    stalls_ns: Histogram,
+    pauses_ns: Histogram,
     last_pause: Duration,
-    time_to_safepoint_ns: Histogram<u64>,
+    time_to_safepoint_ns: Histogram,
     slowest_safepoint: Option<TimeToSafepoint>,
     live_objects: usize,
     pub(crate) live_bytes: usize,
@@ -102,8 +101,6 @@ pub(crate) struct Recorder {
 
 impl Default for Recorder {
     fn default() -> Self {
-        let histogram =
-            || Histogram::new(3).expect("three significant digits are within the library's bounds");
         Self {
             full_collections: 0,
             collecting: Duration::ZERO,
@@ -114,10 +111,10 @@ impl Default for Recorder {
             rescanned_pages: 0,
             barren_pages: 0,
             cleared_elsewhere: 0,
-            stalls_ns: histogram(),
-            pauses_ns: histogram(),
+            stalls_ns: Histogram::new(),
+            pauses_ns: Histogram::new(),
             last_pause: Duration::ZERO,
-            time_to_safepoint_ns: histogram(),
+            time_to_safepoint_ns: Histogram::new(),
             slowest_safepoint: None,
             live_objects: 0,
             live_bytes: 0,
@@ -126,10 +123,6 @@ impl Default for Recorder {
             observer: None,
         }
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Recorder {
@@ -163,7 +156,7 @@ impl Recorder {
     }
 
     pub(crate) fn stalled(&mut self, time: Duration) {
-        self.stalls_ns += nanoseconds(time);
+        self.stalls_ns.record(time);
     }
 
     pub(crate) fn collected(&mut self, report: CycleReport) {
@@ -187,9 +180,9 @@ impl Recorder {
 
     pub(crate) fn paused(&mut self, pause: Duration, stop: TimeToSafepoint) {
         self.stopped += pause;
-        self.pauses_ns += nanoseconds(pause);
+        self.pauses_ns.record(pause);
         self.last_pause = pause;
-        self.time_to_safepoint_ns += nanoseconds(stop.time);
+        self.time_to_safepoint_ns.record(stop.time);
         if self.slowest_safepoint.as_ref().is_none_or(|slowest| slowest.time < stop.time) {
             self.slowest_safepoint = Some(stop);
         }
