@@ -1,21 +1,41 @@
 //! The workloads example, as others' scripts run it: its command line, its last line, its statuses.
 
-mod common;
-
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
+/// The example, as cargo has built it or does so now. (`CARGO_BIN_EXE_` variables are for binaries.)
 fn example() -> &'static PathBuf {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
-    EXAMPLE.get_or_init(|| common::example("workloads"))
+    EXAMPLE.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(["build", "--example", "workloads", "--message-format", "json"]);
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        let output = cargo.output().expect("cargo runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let messages = String::from_utf8(output.stdout).unwrap();
+        let artifact = |line| {
+            serde_json::from_str::<Value>(line).ok()?["executable"].as_str().map(PathBuf::from)
+        };
+        messages.lines().find_map(artifact).expect("an example is executable")
+    })
 }
 
+/// Runs it in an environment that says nothing about heaps and trackers.
 fn run(line: &str) -> Output {
-    common::command(example()).args(line.split_whitespace()).output().unwrap()
+    let mut command = Command::new(example());
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("STRANDLINE_") {
+            command.env_remove(variable);
+        }
+    }
+    command.args(line.split_whitespace()).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
