@@ -3,7 +3,9 @@
 //! Text is UTF-8 in the buffer, so textual and binary ports, files, strings and bytevectors are
 //! all the same but for where bytes come from when the buffer is empty, and go when it is full.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
 
 use crate::error::ErrorKind;
 use crate::object::{Type, elements};

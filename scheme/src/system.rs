@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::timeline::Timeline;
 
@@ -54,8 +56,8 @@ impl Process {
         Self { streams: Mutex::new(streams), arguments, gc_stats, timeline }
     }
 
-    fn streams(&self) -> std::sync::MutexGuard<'_, Vec<Option<Stream>>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    fn streams(&self) -> MutexGuard<'_, Vec<Option<Stream>>> {
+        self.streams.lock()
     }
 
     /// Adds an open file; its number.

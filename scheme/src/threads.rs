@@ -5,9 +5,11 @@
 //! blocking region, where it does not hold up the collector.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::error::ErrorKind;
 use crate::object::Type;
@@ -53,7 +55,7 @@ impl Threads {
 
     /// Lets all who wait look again, and those who are about to. For a thread that has no machine.
     pub(crate) fn notify_sleepers(&self) {
-        let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.lock.lock();
         self.notify();
     }
 
@@ -153,11 +155,9 @@ impl Vm {
                 return Ok(false);
             }
             let changed = &shared.threads.changed;
-            guard = self.mutator.blocking(|| match left {
-                None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
-                }
+            self.mutator.blocking(|| match left {
+                None => changed.wait(&mut guard),
+                Some(left) => drop(changed.wait_for(&mut guard, left)),
             });
         }
     }

@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use strandline::{CycleReport, Scope, StopReport};
 
@@ -46,7 +46,7 @@ impl Timeline {
     pub(crate) fn add(&self, report: &CycleReport) {
         let stops = report.stops.iter().map(|stop| self.stop(stop));
         let events = std::iter::once(self.cycle(report)).chain(stops).chain([self.counts(report)]);
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         let Some(writer) = file.as_mut() else { return };
         for event in events {
             if let Err(error) = write!(writer, ",\n{event}") {
@@ -59,7 +59,7 @@ impl Timeline {
 
     /// Completes the file. A cycle that has not ended by now is not in it.
     pub(crate) fn finish(&self) {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let file = self.file.lock().take();
         let Some(mut file) = file else { return };
         if let Err(error) = writeln!(file, "\n]}}").and_then(|()| file.flush()) {
             self.failed(&error);

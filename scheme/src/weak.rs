@@ -6,8 +6,9 @@
 //! interpreter has in a list until their objects are gone.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use strandline::{
     Clearing, DeathQueue, Guardian, References, Weak, WeakField, WeakMap, WeakOptions,
 };
@@ -41,7 +42,7 @@ impl Natives {
     }
 
     fn owned(&self) -> MutexGuard<'_, (u64, HashMap<u64, Owned>)> {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owned.lock()
     }
 
     /// Lets those go whose objects are gone.

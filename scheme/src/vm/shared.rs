@@ -2,9 +2,10 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use parking_lot::{Mutex, MutexGuard};
 use strandline::{Heap, HeapError, HeapOptions, Registration, RootSource, Slot, SlotVisitor};
 
 use crate::model::Scheme;
@@ -115,12 +116,6 @@ impl Vm {
     /// Locks one of the locks in `shared`. A thread that waits does not hold up the collector, so
     /// one that has the lock may allocate.
     pub(crate) fn lock<'a, T>(&mut self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
-        match mutex.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => self
-                .mutator
-                .blocking(|| mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
-        }
+        mutex.try_lock().unwrap_or_else(|| self.mutator.blocking(|| mutex.lock()))
     }
 }
