@@ -39,7 +39,7 @@ pub enum Sizing {
     /// allocation rate over collection speed, up to the limit.
     #[default]
     Balanced,
-    /// A collection only when the limit is reached.
+    /// The heap is as large as its limit from the beginning, whatever is alive.
     Fixed,
 }
 

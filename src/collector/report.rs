@@ -87,7 +87,7 @@ pub struct CycleReport {
     /// Those of them that had been protected before: the program took a fault for each.
     pub faults: usize,
     pub(crate) unprotected: usize,
-    /// Pages that it looked at again, and those of them that had no marked object.
+    /// Pages that it looked at again.
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
     pub barren_pages: usize,

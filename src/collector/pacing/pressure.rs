@@ -13,7 +13,7 @@ use crate::sync::process::{Mutex, MutexGuard};
 /// Percent of the time that tasks wait for memory, from which on the heap keeps small.
 const HIGH_PRESSURE: f64 = 10.0;
 
-/// The part of its room above the live size that the heap gives up then.
+/// The heap keeps one part in so many of its room above the live size then.
 const SAVING: usize = 4;
 
 /// The least room above the live size, in bytes, where the soft limit leaves none.

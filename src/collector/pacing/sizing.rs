@@ -13,7 +13,7 @@ const SMALLEST_ROOM: usize = 16 << 20;
 /// Weight of the newest observation in the running averages.
 const NEWEST: f64 = 0.5;
 
-/// Room in bytes is `TRADE_OFF * sqrt(live * allocation rate / collection speed)`. With 16, a heap of 512 MiB that
+/// Room in bytes is `TRADE_OFF * sqrt(live * allocation rate / collection speed)`. With this value a heap of 512 MiB that
 /// allocates 1 GiB/s and is marked at 2 GiB/s gets about as much room as it has live.
 const TRADE_OFF: f64 = 32.0 * 1024.0;
 

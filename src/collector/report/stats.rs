@@ -56,7 +56,7 @@ pub struct HeapStats {
     pub live_objects: usize,
     /// Bytes that they occupy; known once the sweep after the collection is done.
     pub live_bytes: usize,
-    /// Bytes that are committed for the heap, metadata included, now and at most so far.
+    /// Bytes that are committed for the heap now, metadata included.
     pub committed_bytes: usize,
     /// Bytes outside the heap that are charged to objects.
     pub external_bytes: usize,
