@@ -320,6 +320,7 @@ mod tests {
                 prop_assert!(by_length.iter().all(|run| free.by_length.contains(run)));
                 prop_assert_eq!(by_length.len(), free.by_length.len());
                 prop_assert!(all.windows(2).all(|two| two[0].end < two[1].start), "two runs are one");
+                prop_assert!(all.iter().all(|run| !run.is_empty()));
                 let used: Vec<_> = objects.iter().chain(&reserved).map(pages_of).collect();
                 prop_assert_eq!(space.bytes(), used.iter().map(|pages| pages.len()).sum::<usize>());
                 all.extend(used);

@@ -245,4 +245,38 @@ mod tests {
         assert!(cells.find(first).is_none());
         assert_eq!(cells.find(second).unwrap().key(), 32);
     }
+
+    #[test]
+    fn a_name_is_the_same_as_a_number_and_back() {
+        let generations = [0, 1, u32::MAX];
+        for (index, generation) in [0, 7, Cells::MOST - 1].into_iter().zip(generations) {
+            let id = CellId::new(index, generation);
+            assert_eq!(CellId::from_bits(id.to_bits()), Some(id));
+        }
+        assert_eq!(CellId::new(6, 3).to_bits().get(), 3 << 32 | 7);
+        assert_eq!(CellId::from_bits(NonZeroU64::new(3 << 32).unwrap()), None);
+    }
+
+    #[test]
+    fn a_cell_has_what_it_was_filled_with_until_it_is_cleared() {
+        let cells = Cells::default();
+        // The last one of a bucket, and the first one of the next.
+        for index in [3 * FIRST as u32 - 1, 3 * FIRST as u32] {
+            cells.make(index);
+            let cell = cells.get(index);
+            let role = Role::Guarded;
+            let filled = Contents { role, key: 16, value: 32, holder: 48, queue: 5, token: 9 };
+            let generation = cell.fill(filled);
+            assert_eq!((cell.role(), cell.key(), cell.value()), (role, 16, 32));
+            assert_eq!((cell.holder(), cell.notice()), (48, Some((5, 9))));
+            assert!(!cell.set_listed(true) && cell.set_listed(true) && cell.set_listed(false));
+            assert!(!cell.set_listed(false));
+            cell.hand_over();
+            assert_eq!((cell.role(), cell.key(), cell.value()), (Role::Queued, 0, 16));
+            cell.clear();
+            assert_eq!((cell.role(), cell.key(), cell.value()), (Role::Free, 0, 0));
+            assert_eq!((cell.holder(), cell.notice()), (0, None));
+            assert_eq!(cell.generation(), generation + 1);
+        }
+    }
 }

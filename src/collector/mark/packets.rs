@@ -220,4 +220,70 @@ mod tests {
             assert!(!pool.is_wanted());
         });
     }
+
+    fn past() -> Option<Instant> {
+        Some(Instant::now())
+    }
+
+    #[test]
+    fn nobody_joins_before_the_door_is_open_nor_after_the_end() {
+        let pool = PacketPool::<u32>::new(Vec::new(), false);
+        assert!(!pool.is_knocked_at() && !pool.join(past()) && !pool.is_knocked_at(), "too late");
+        let later = Some(Instant::now() + std::time::Duration::from_micros(1));
+        assert!(!pool.join(later));
+        pool.open();
+        assert!(pool.join(past()));
+        pool.close();
+        assert!(!pool.join(None));
+    }
+
+    #[test]
+    fn marking_ends_when_all_wait_and_there_is_no_packet() {
+        let pool = PacketPool::new(vec![1, 2], true);
+        assert!(pool.join(None));
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let mut taken = Vec::new();
+                while let Taken::Packet(packet) = pool.take(None) {
+                    taken.push(packet);
+                }
+                taken
+            });
+            // The other one waits for the first, who has something left to give.
+            while !pool.is_wanted() {
+                std::thread::yield_now();
+            }
+            pool.give(3);
+            pool.leave();
+            assert_eq!(other.join().unwrap(), [2, 1, 3]);
+        });
+        assert_eq!(pool.take(None), Taken::Finished);
+        assert_eq!(pool.into_packets(), []);
+    }
+
+    #[test]
+    fn who_comes_late_takes_what_is_there_and_waits_for_nothing() {
+        let pool = PacketPool::new(vec![5], true);
+        assert_eq!(pool.take(past()), Taken::Packet(5));
+        assert_eq!(pool.take(past()), Taken::TimeUp);
+        pool.give(6);
+        assert_eq!(pool.try_take(), Some(6));
+        pool.give(7);
+        pool.close();
+        assert_eq!(pool.take(None), Taken::Finished, "nobody gets a packet after the end");
+        assert_eq!(pool.into_packets(), [7], "which is left to the next run");
+    }
+
+    #[test]
+    fn a_marker_that_panics_ends_marking_and_one_that_does_not_leaves_it_alone() {
+        let pool = PacketPool::<u32>::new(Vec::new(), true);
+        drop(Presence(&pool));
+        assert!(pool.join(None), "marking goes on");
+        let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _presence = Presence(&pool);
+            panic!("as a model may");
+        }));
+        assert!(panics.is_err());
+        assert_eq!(pool.take(None), Taken::Finished);
+    }
 }

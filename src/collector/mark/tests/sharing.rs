@@ -192,14 +192,14 @@ fn what_a_run_does_not_get_done_is_left_to_the_next() {
     drop(kept);
 }
 
-/// Half the words of a large object that may be anything refer to an object each.
+/// Of a part just its own words, of which every other one refers to an object.
 #[test]
 fn words_of_a_large_object_without_a_layout_are_all_looked_at() {
     let heap = heap();
     let mut mutator = heap.attach(StackScan::None).unwrap();
-    let words = mutator.allocate(Kind::Conservative, 2 * PART + 48).unwrap();
-    let count = (2 * PART + 48) / 8;
-    let objects: Vec<_> = (0..count / 2)
+    let bytes = 2 * PART + 48;
+    let words = mutator.allocate(Kind::Conservative, bytes).unwrap();
+    let objects: Vec<_> = (0..bytes / 16)
         .map(|index| {
             let object = mutator.allocate(Kind::Leaf, 16).unwrap();
             // SAFETY: the word lies in the object. The last one is one of those.
@@ -209,10 +209,117 @@ fn words_of_a_large_object_without_a_layout_are_all_looked_at() {
         .collect();
     let root = mutator.root(words);
     mutator.collect();
-    let metadata = &heap.shared.memory.metadata;
-    let marks = metadata.current_marks();
-    for object in objects {
-        assert!(marks.get(metadata.geometry.granule(object.address())), "{object:?}");
+    let shared = &heap.shared;
+    shared.finish_sweep(&mut shared.cycle.lock().unwrap());
+    let metadata = &shared.memory.metadata;
+    let marks = metadata.next_marks();
+    let large = shared.memory.large_object(root.get().address());
+    for part in [PART..PART + 4096, 0..16, bytes - 16..bytes] {
+        let marking = Marking::new(shared, Scope::Full, marks);
+        marking
+            .run(0, When::Stopped(None), &|_| (), |first| first.trace_large(large, part.clone()));
+        for (index, object) in objects.iter().enumerate() {
+            let granule = metadata.geometry.granule(object.address());
+            assert_eq!(marks.get(granule), part.contains(&(16 * index)), "{part:?}: word {index}");
+            marks.clear_owned(granule);
+        }
     }
-    drop(root);
+}
+
+/// What External objects own may be freed at any moment while the program runs; leaves have nothing.
+#[test]
+fn large_objects_that_are_external_are_traced_in_stops_only_and_leaves_never() {
+    let heap = heap();
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    let [external, leaf, precise] = [Kind::External, Kind::Leaf, Kind::Precise].map(|kind| {
+        let object = mutator.allocate(kind, 3 * PART).unwrap();
+        mutator.root(object)
+    });
+    mutator.collect();
+    let shared = &heap.shared;
+    shared.finish_sweep(&mut shared.cycle.lock().unwrap());
+    let parts = |root: &crate::Root, when| {
+        heap.model().parts.lock().unwrap().clear();
+        let marks = shared.memory.metadata.next_marks();
+        let marking = Marking::new(shared, Scope::Full, marks);
+        marking.run(0, when, &|_| (), |first| first.push(root.get()));
+        marks.clear_owned(shared.memory.metadata.geometry.granule(root.get().address()));
+        heap.model().parts.lock().unwrap().len()
+    };
+    let stopped = When::Stopped(None);
+    assert_eq!((parts(&external, When::Running), parts(&external, stopped)), (0, 3));
+    assert_eq!((parts(&precise, When::Running), parts(&precise, stopped)), (3, 3));
+    assert_eq!((parts(&leaf, When::Running), parts(&leaf, stopped)), (0, 0));
+}
+
+/// Objects with a count of slots.
+struct Counted;
+
+// SAFETY: the first word says how many of the next ones are slots.
+unsafe impl ObjectModel for Counted {
+    unsafe fn trace<V: SlotVisitor>(&self, object: ObjectRef, visitor: &mut V) {
+        // SAFETY: the object has a word, and so many more.
+        let count = unsafe { object.as_ptr::<usize>().read() };
+        for index in 1..=count {
+            // SAFETY: as above.
+            visitor.visit(unsafe { object.slot(index) });
+        }
+    }
+}
+
+/// Many at once: what waits to be marked or traced makes room for what comes after it, and what is found
+/// while pages are looked at does not pile up.
+#[test]
+fn nothing_is_lost_where_much_is_found_at_once() {
+    const SLOTS: usize = 1000;
+    let options = HeapOptions { mode: Mode::Stopped, markers: 1, ..HeapOptions::default() };
+    let heap = Heap::new(Counted, options).unwrap();
+    let mut mutator = heap.attach(StackScan::None).unwrap();
+    let mut objects = Vec::new();
+    let mut made = |mutator: &mut crate::Mutator, bytes, slots: &[ObjectRef]| {
+        let object = mutator.allocate(Kind::Precise, bytes).unwrap();
+        // SAFETY: the object has room for so many words.
+        unsafe { object.as_ptr::<usize>().write(slots.len()) };
+        for (index, slot) in slots.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { object.as_ptr::<usize>().add(index + 1).write(slot.address()) };
+        }
+        objects.push(object);
+        object
+    };
+    let tables: Vec<_> = (0..3)
+        .map(|_| {
+            let children: Vec<_> = (0..SLOTS)
+                .map(|_| {
+                    let leaf = made(&mut mutator, 16, &[]);
+                    made(&mut mutator, 16, &[leaf])
+                })
+                .collect();
+            made(&mut mutator, 8192, &children)
+        })
+        .collect();
+    let kept: Vec<_> = tables.iter().map(|&table| mutator.root(table)).collect();
+    mutator.collect();
+    let shared = &heap.shared;
+    shared.finish_sweep(&mut shared.cycle.lock().unwrap());
+    let metadata = &shared.memory.metadata;
+    let (marks, geometry) = (metadata.next_marks(), metadata.geometry);
+    for deadline in [None, Some(Instant::now() + std::time::Duration::from_secs(1 << 20))] {
+        for table in &tables {
+            marks.set_owned(geometry.granule(table.address()));
+            let page = table.address() & !(crate::os::page_size() - 1);
+            let pages = crate::os::PageRange::covering(page, 3 * 4096).unwrap();
+            shared.ledger.owed().insert(pages);
+        }
+        let marking = Marking::new(shared, Scope::Full, marks);
+        let slices = shared.ledger.slices();
+        marking.run(0, When::Stopped(deadline), &|_| (), |first| first.rescan_owed(&slices));
+        assert!(marking.is_done() && shared.ledger.is_empty());
+        for object in &objects {
+            let granule = geometry.granule(object.address());
+            assert!(marks.get(granule), "{object:?} was not marked");
+            marks.clear_owned(granule);
+        }
+    }
+    drop(kept);
 }

@@ -35,11 +35,11 @@ fn heap() -> (Heap<Noting>, Mutator) {
     (heap, mutator)
 }
 
+/// Small objects that were traced, and parts of large ones.
+type Traced = (Vec<usize>, Vec<(usize, Range<usize>)>);
+
 /// What a look at the pages has traced; what was traced before is forgotten.
-fn rescan(
-    heap: &Heap<Noting>,
-    pages: PageRange,
-) -> (Vec<usize>, Vec<(usize, Range<usize>)>, Tally) {
+fn rescan(heap: &Heap<Noting>, pages: PageRange) -> (Traced, Tally) {
     heap.model().small.lock().unwrap().clear();
     heap.model().parts.lock().unwrap().clear();
     let shared = &heap.shared;
@@ -49,7 +49,7 @@ fn rescan(
         assert_eq!(first.rescan(pages, None), Looked::AtAll);
     });
     let small = std::mem::take(&mut *heap.model().small.lock().unwrap());
-    (small, std::mem::take(&mut *heap.model().parts.lock().unwrap()), tally)
+    ((small, std::mem::take(&mut *heap.model().parts.lock().unwrap())), tally)
 }
 
 fn page_of(address: usize) -> PageRange {
@@ -81,8 +81,8 @@ fn every_marked_small_object_with_a_part_in_a_page_is_looked_at_and_no_other() {
         };
         let mut expected: Vec<_> = objects.iter().filter(meets).map(|object| object.0).collect();
         expected.sort_unstable();
-        let (small, parts, tally) = rescan(&heap, pages);
-        assert_eq!((small, parts), (expected.clone(), vec![]), "{pages}");
+        let (traced, tally) = rescan(&heap, pages);
+        assert_eq!(traced, (expected.clone(), vec![]), "{pages}");
         let empty = if expected.is_empty() { pages.pages() } else { 0 };
         assert_eq!(tally.rescanned, pages.pages());
         // A look at several pages may cross into another block, which is counted for itself.
@@ -110,14 +110,14 @@ fn the_part_of_a_large_object_on_a_page_is_looked_at() {
         let start = array.get().address();
         for first in 0..bytes.div_ceil(page) {
             let pages = page_of(start + first * page);
-            let (small, parts, tally) = rescan(&heap, pages);
+            let (traced, tally) = rescan(&heap, pages);
             let part = first * page..bytes.min((first + 1) * page);
-            assert_eq!((small, parts), (vec![], vec![(start, part)]));
+            assert_eq!(traced, (vec![], vec![(start, part)]));
             assert_eq!((tally.rescanned, tally.barren), (1, 0));
         }
         for address in [leaf.get().address(), dead] {
-            let (small, parts, tally) = rescan(&heap, page_of(address));
-            assert_eq!((small, parts, tally.barren), (vec![], vec![], 1), "no part, or no mark");
+            let (traced, tally) = rescan(&heap, page_of(address));
+            assert_eq!((traced, tally.barren), ((vec![], vec![]), 1), "a leaf, or no mark");
         }
     }
 }
@@ -129,6 +129,6 @@ fn pages_of_leaves_are_not_looked_at() {
     let leaf = mutator.allocate(Kind::Leaf, 64).unwrap();
     let leaf = mutator.root(leaf);
     mutator.collect();
-    let (small, parts, tally) = rescan(&heap, page_of(leaf.get().address()));
-    assert_eq!((small, parts, tally.barren), (vec![], vec![], 1));
+    let (traced, tally) = rescan(&heap, page_of(leaf.get().address()));
+    assert_eq!((traced, tally.barren), ((vec![], vec![]), 1));
 }

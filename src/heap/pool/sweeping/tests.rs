@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::dirty::Tracker;
 use crate::heap::Metadata;
-use crate::heap::geometry::{BLOCK, GRANULE};
+use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, GRANULE};
 use crate::heap::metadata::{Age, Content};
 use crate::heap::pool::fixture::some_chunks;
 use crate::heap::pool::{Pool, Room};
@@ -115,6 +115,11 @@ fn check(pool: &Pool, metadata: &Metadata, objects: &BTreeMap<usize, Object>) {
     let mut starts: Vec<_> = metadata.starts.ones(0..metadata.starts.words().len()).collect();
     starts.iter_mut().for_each(|granule| *granule = geometry.granule_address(*granule));
     assert!(starts.iter().eq(objects.keys()), "what is there is not what was marked");
+    let in_use: Vec<_> = pool.chunks.in_use().map(|(chunk, _)| chunk).collect();
+    for block in 0..geometry.blocks() {
+        let used = in_use.contains(&(block / BLOCKS_PER_CHUNK));
+        assert!(used || metadata.content(block) == Content::Unused, "nobody's memory has contents");
+    }
     let mut blocks = vec![Content::Unused; geometry.blocks()];
     let mut live = 0;
     for (&address, object) in objects {
