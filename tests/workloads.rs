@@ -29,13 +29,18 @@ fn example() -> &'static PathBuf {
 
 /// Runs it in an environment that says nothing about heaps and trackers.
 fn run(line: &str) -> Output {
+    command(line).output().unwrap()
+}
+
+fn command(line: &str) -> Command {
     let mut command = Command::new(example());
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("STRANDLINE_") {
             command.env_remove(variable);
         }
     }
-    command.args(line.split_whitespace()).output().unwrap()
+    command.args(line.split_whitespace());
+    command
 }
 
 fn stderr(output: &Output) -> String {
@@ -224,4 +229,13 @@ fn the_status_tells_what_went_wrong() {
         assert!(stderr(&output).contains(word), "{line}: {}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"), "{line}: {}", stderr(&output));
     }
+}
+
+/// A line for each cycle that could not be written ended the thread that ran cycles, and the program with it.
+#[test]
+fn a_log_that_cannot_be_written_is_no_reason_to_end() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = command("gcbench 1 1 --max-heap-mib 48");
+    let output = command.env("STRANDLINE_LOG", "1").stderr(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
 }

@@ -13,6 +13,7 @@ pub mod memory;
 mod page;
 pub mod pagemap;
 pub(crate) mod pressure;
+mod say;
 pub(crate) mod signal;
 pub(crate) mod thread;
 pub mod userfaultfd;
@@ -22,6 +23,7 @@ mod abi_tests;
 
 pub use error::OsError;
 pub use page::{PageRange, RangeError, page_shift, page_size};
+pub(crate) use say::say;
 
 /// Lets another thread run (`sched_yield`); async-signal-safe.
 pub(crate) fn yield_processor() {

@@ -19,7 +19,7 @@ use crate::heap::geometry::GRANULE;
 use crate::heap::{Bitmap, Content, LargeObject, Memory, Where, Which, is_large};
 use crate::mutator::{Local, Stopped};
 use crate::object::{Kind, ObjectModel, ObjectRef, Slot, SlotVisitor};
-use crate::os::{PageRange, page_size};
+use crate::os::{PageRange, page_size, say};
 use crate::sync::atomic::Ordering::Relaxed;
 use crate::sync::process::Mutex;
 
@@ -126,7 +126,7 @@ fn log(found: &BarrierReport) {
     let mut shown = found.clone();
     shown.missed.truncate(LOGGED);
     shown.unseen.truncate(LOGGED);
-    eprintln!("strandline: {shown}");
+    say(format_args!("{shown}"));
 }
 
 /// One check in progress.

@@ -15,6 +15,7 @@
 use super::Run;
 use crate::collector::check::rules::Rule;
 use crate::object::ObjectModel;
+use crate::os::say;
 use crate::sync::process::atomic::Ordering;
 
 /// Checks of a cycle that may have found something and leave it to a later stop. The check after one that has
@@ -32,7 +33,7 @@ impl<M: ObjectModel> Run<'_, M> {
         self.report.cleared_elsewhere += 1;
         shared.ledger.owe_marked(&shared.memory, self.marking.marks, rules);
         if !shared.warned.swap(true, Ordering::Relaxed) {
-            eprintln!("strandline: {WARNING}");
+            say(format_args!("{WARNING}"));
         }
     }
 

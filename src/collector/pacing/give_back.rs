@@ -7,6 +7,7 @@ use crate::collector::pacing::pressure::{SMALLEST_ROOM, ceiling, shaped};
 use crate::collector::shared::Shared;
 use crate::heap::NoChunk;
 use crate::mutator::OutOfMemory;
+use crate::os::say;
 use crate::sync::process::atomic::Ordering::Relaxed;
 
 impl<M> Shared<M> {
@@ -62,5 +63,5 @@ impl<M> Shared<M> {
 
 /// The memory stays with the heap, which is all that is lost.
 fn report(error: &NoChunk) {
-    eprintln!("strandline: idle memory could not be given back: {error}");
+    say(format_args!("idle memory could not be given back: {error}"));
 }

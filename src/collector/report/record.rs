@@ -6,6 +6,7 @@ use crate::collector::report::CycleReport;
 use crate::collector::report::stats::Recorder;
 use crate::collector::shared::Shared;
 use crate::object::ObjectModel;
+use crate::os::say;
 use crate::sync::process::MutexGuard;
 
 impl<M> Shared<M> {
@@ -19,7 +20,7 @@ impl<M: ObjectModel> Shared<M> {
         let scope = report.scope;
         cycle.observe(&report);
         if self.options.log {
-            eprintln!("strandline: {report}");
+            say(format_args!("{report}"));
         }
         let observer = self.lock_recorder().observer.clone();
         if let Some(observer) = observer {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::collector::shared::Shared;
 use crate::object::ObjectModel;
+use crate::os::say;
 
 impl<M: ObjectModel> Shared<M> {
     /// Starts the threads, unless they run in this process already or the heap is going away.
@@ -32,10 +33,10 @@ impl<M: ObjectModel> Shared<M> {
     pub(crate) fn have_workers(&self) -> bool {
         let started = self.start_workers();
         if let Err(error) = &started {
-            eprintln!(
-                "strandline: no collector threads in this forked child, collecting with the world \
-                 stopped: {error}; raise the limit on threads"
-            );
+            say(format_args!(
+                "no collector threads in this forked child, collecting with the world stopped: {error}; raise \
+                 the limit on threads"
+            ));
         }
         started.is_ok()
     }
