@@ -42,10 +42,11 @@ use std::time::{Duration, Instant};
 use phase::gets_quicker;
 pub(crate) use phase::{Outcome, Phase};
 
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
 use crate::collector::cycle::collect::RootSlots;
 use crate::collector::mark::references::References;
-use crate::collector::mark::{Marker, Marking, Scope, Tally, When};
+use crate::collector::mark::{Marker, Marking, Tally, When};
 use crate::collector::pacing::history::Cycle;
 use crate::collector::remembered::ledger::Slices;
 use crate::collector::report::{CycleReport, StopPurpose};
@@ -154,7 +155,7 @@ impl<'a, M: ObjectModel> Run<'a, M> {
         };
         Self {
             shared,
-            marking: Marking::new(shared, scope, marks),
+            marking: shared.marking(scope, marks),
             references: References::new(scope, shared.options.verify),
             report: CycleReport::new(scope, cause),
             scan_time: cycle.scan_time,

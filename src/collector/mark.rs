@@ -22,21 +22,24 @@
 mod packets;
 pub(crate) mod references;
 pub(crate) mod ring;
+pub(crate) mod tally;
 pub(crate) mod trace;
 
-use std::ops::{AddAssign, Range};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::collector::Scope;
 use crate::collector::check::rules::{Rule, Rules};
 use crate::collector::mark::packets::{PacketPool, Presence, Taken};
 use crate::collector::mark::ring::{Ring, prefetch};
-use crate::collector::shared::Shared;
 use crate::collector::threads::crew::{Crew, Role};
 use crate::dirty::PageSet;
 use crate::heap::{Bitmap, Content, LargeObject, Marks, Memory};
 use crate::object::{Kind, ObjectModel, ObjectRef};
 use crate::references::{Found, Tables};
+
+pub(crate) use tally::Tally;
 
 /// References that are given away at once, at most.
 const PACKET: usize = 256;
@@ -63,15 +66,6 @@ pub(crate) enum Packet {
     Part(LargeObject, Range<usize>),
 }
 
-/// How much of the heap a cycle looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// The young objects: what is marked stays marked.
-    Minor,
-    /// All objects.
-    Full,
-}
-
 /// The marking of one cycle, in one or more runs.
 pub(crate) struct Marking<'a, M> {
     pub(crate) memory: &'a Memory,
@@ -83,9 +77,9 @@ pub(crate) struct Marking<'a, M> {
     /// Weak references and ephemerons.
     pub(crate) references: &'a Tables,
     pub(crate) rules: &'a Rules,
-    crew: &'a Crew,
+    pub(crate) crew: &'a Crew,
     /// What a run left when its time was up.
-    leftover: Mutex<Vec<Packet>>,
+    pub(crate) leftover: Mutex<Vec<Packet>>,
 }
 
 /// One run of some markers.
@@ -107,39 +101,7 @@ pub(crate) enum When {
     Stopped(Option<Instant>),
 }
 
-/// What markers have done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// Objects marked.
-    pub(crate) marked: usize,
-    /// Owed pages looked at, and those of them that had no marked object.
-    pub(crate) rescanned: usize,
-    pub(crate) barren: usize,
-}
-
-impl AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.marked += other.marked;
-        self.rescanned += other.rescanned;
-        self.barren += other.barren;
-    }
-}
-
 impl<'a, M: ObjectModel> Marking<'a, M> {
-    pub(crate) fn new(shared: &'a Shared<M>, scope: Scope, marks: &'a Marks) -> Self {
-        Self {
-            memory: &shared.memory,
-            model: &shared.model,
-            marks,
-            scope,
-            owed: shared.ledger.owed(),
-            references: &shared.references,
-            rules: &shared.rules,
-            crew: &shared.crew,
-            leftover: Mutex::default(),
-        }
-    }
-
     /// Marks everything that can be reached from what earlier runs left and from what markers begin
     /// with, but for what is owed. At the deadline the rest is left to a later run.
     ///

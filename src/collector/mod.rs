@@ -16,11 +16,11 @@ pub(crate) mod options;
 pub(crate) mod pacing;
 pub(crate) mod remembered;
 pub(crate) mod report;
+mod scope;
 pub(crate) mod shared;
 pub(crate) mod threads;
 
 pub use check::referee::{BarrierCheck, BarrierReport, BarrierTarget, SlotChange};
-pub use mark::Scope;
 pub use options::{
     HeapOptions, LOG_VARIABLE, MARKERS_VARIABLE, MAX_HEAP_VARIABLE, Mode, OptionError, Sizing,
 };
@@ -28,3 +28,4 @@ pub use pacing::pressure::OutOfMemoryHandler;
 pub use report::histogram::Histogram;
 pub use report::stats::{CycleObserver, HeapStats};
 pub use report::{CycleReport, StopPurpose, StopReport};
+pub use scope::Scope;

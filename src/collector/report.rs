@@ -7,7 +7,8 @@ pub(crate) mod stats;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::collector::mark::{Scope, Tally};
+use crate::collector::Scope;
+use crate::collector::mark::tally::Tally;
 use crate::collector::pacing::Allocated;
 use crate::collector::remembered::ledger::Progress;
 use crate::mutator::{Cause, TimeToSafepoint};

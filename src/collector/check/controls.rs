@@ -18,9 +18,9 @@ use std::sync::mpsc::channel;
 
 use program::{Program, Progress, Until, get, set};
 
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
 use crate::collector::cycle::slices::PATIENCE;
-use crate::collector::mark::Scope;
 use crate::heap::geometry::{BLOCK, CHUNK};
 use crate::mutator::StackScan;
 use crate::{Heap, HeapOptions, Mode};

@@ -6,7 +6,7 @@ mod small;
 
 use loom::sync::Arc;
 
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::sync::model::{check_all, refute};
 use small::{Break, NULL, OBJECTS, REGISTERS, Registers, SLOTS, Setup, SmallHeap};
 

@@ -1,17 +1,19 @@
 //! What stopping and concurrent collections have in common, and the former.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::collector::Scope;
 use crate::collector::check::verify::verify;
 use crate::collector::mark::references::References;
-use crate::collector::mark::{Marking, Scope, When};
+use crate::collector::mark::{Marking, When};
 use crate::collector::pacing::Charge;
 use crate::collector::pacing::history::Cycle;
 use crate::collector::report::{CycleReport, Laps, StopPurpose, StopReport};
 use crate::collector::shared::Shared;
 use crate::collector::threads::crew::JobNumber;
 use crate::collector::threads::requests::Answer;
-use crate::heap::Unready;
+use crate::heap::{Marks, Unready};
 use crate::mutator::{Cause, CollectOnDemand, Local, MoreRoom, OutOfMemory, Stopped, words};
 use crate::object::{ObjectModel, ObjectRef, Slot, SlotVisitor};
 use crate::sync::process::atomic::Ordering;
@@ -162,6 +164,21 @@ impl<M: ObjectModel> Shared<M> {
         answer
     }
 
+    /// A marking with nothing done yet.
+    pub(crate) fn marking<'a>(&'a self, scope: Scope, marks: &'a Marks) -> Marking<'a, M> {
+        Marking {
+            memory: &self.memory,
+            model: &self.model,
+            marks,
+            scope,
+            owed: self.ledger.owed(),
+            references: &self.references,
+            rules: &self.rules,
+            crew: &self.crew,
+            leftover: Mutex::default(),
+        }
+    }
+
     /// Collects the whole heap in one stop.
     pub(crate) fn collect_stopped(&self, cycle: &mut Cycle, cause: Cause) {
         let mut report = CycleReport::new(Scope::Full, cause);
@@ -169,7 +186,7 @@ impl<M: ObjectModel> Shared<M> {
         self.pacer.cycle_begins(false);
         let dropped = self.roots.dropped();
         let marks = self.memory.metadata.next_marks();
-        let marking = Marking::new(self, Scope::Full, marks);
+        let marking = self.marking(Scope::Full, marks);
         let helpers = self.options.markers - 1;
         let tally = marking.run(helpers, When::Stopped(None), &|_| (), |marker| {
             self.find_roots(&stop.world, &mut |root| marker.push(root));

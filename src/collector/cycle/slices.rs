@@ -5,10 +5,11 @@
 use std::time::{Duration, Instant};
 
 use super::{Outcome, Run};
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
 use crate::collector::check::verify::verify;
 use crate::collector::cycle::collect::Stop;
-use crate::collector::mark::{Marker, Scope, When};
+use crate::collector::mark::{Marker, When};
 use crate::collector::remembered::ledger::Portion;
 use crate::collector::report::StopPurpose;
 use crate::heap::Where;

@@ -1,8 +1,9 @@
 //! When a collection looks at weak references, ephemerons and guarded objects. What it decides then
 //! is in [`references`](crate::references).
 
+use crate::collector::Scope;
 use crate::collector::check::rules::Rule;
-use crate::collector::mark::{Marking, Scope, Tally, When};
+use crate::collector::mark::{Marking, Tally, When};
 use crate::object::ObjectModel;
 use crate::references::Settling;
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Marker, PART, Packet, Scope, When};
+use super::{Marker, PART, Packet, When};
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule, Rules};
 use crate::collector::mark::ring::prefetch;
 use crate::dirty::PageSet;

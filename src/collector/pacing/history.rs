@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::collector::options::HeapOptions;
 use crate::collector::pacing::sizing::Balancer;
 use crate::collector::pacing::{Allocated, SHORT};

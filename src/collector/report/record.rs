@@ -1,6 +1,6 @@
 //! Takes note of what was done, and tells.
 
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::collector::pacing::history::Cycle;
 use crate::collector::report::CycleReport;
 use crate::collector::report::stats::Recorder;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::histogram::Histogram;
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::collector::report::CycleReport;
 use crate::mutator::TimeToSafepoint;
 

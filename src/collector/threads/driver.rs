@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::collector::shared::Shared;
 use crate::object::ObjectModel;
 use crate::os::thread::wake_precisely;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::mutator::Cause;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 

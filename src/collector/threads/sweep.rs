@@ -2,7 +2,7 @@
 //! populated ahead where the heap grows.
 
 use super::sweeper::Wake;
-use crate::collector::mark::Scope;
+use crate::collector::Scope;
 use crate::collector::options::Sizing;
 use crate::collector::pacing::Room;
 use crate::collector::pacing::history::Cycle;

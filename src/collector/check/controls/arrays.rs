@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::control;
 use super::program::{Program, Until, set};
+use crate::collector::Scope;
 use crate::collector::check::rules::Rule;
-use crate::collector::mark::Scope;
 use crate::heap::geometry::GRANULE;
 use crate::mutator::{Cause, Mutator, StackScan};
 use crate::object::{Kind, ObjectModel, ObjectRef, SlotVisitor};

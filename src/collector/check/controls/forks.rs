@@ -9,8 +9,8 @@ use nix::unistd::{ForkResult, fork, pipe};
 
 use super::program::{Program, Until, set};
 use super::{nothing_happens, store_after_the_trace, store_before_the_stop};
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
-use crate::collector::mark::Scope;
 use crate::collector::threads::driver::panic_message;
 use crate::dirty::BackendKind;
 use crate::references::Weak;

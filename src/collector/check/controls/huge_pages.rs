@@ -1,8 +1,8 @@
 //! Huge pages that are put together again between two cycles, while the program writes to them.
 
 use super::program::{Program, Until, set};
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
-use crate::collector::mark::Scope;
 
 /// More cycles than a chunk has to be calm for.
 const CYCLES: usize = 24;

@@ -1,8 +1,8 @@
 //! Stops whose time is up before everything is done: the next one begins where they have ended.
 
 use super::program::{Program, Until, set};
+use crate::collector::Scope;
 use crate::collector::cycle::{Outcome, Run};
-use crate::collector::mark::Scope;
 use crate::heap::Where;
 use crate::mutator::Cause;
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
-use crate::collector::mark::Scope;
 use crate::dirty::{BackendKind, TrackerOptions};
 use crate::heap::geometry::BLOCK;
 use crate::mutator::{Cause, Mutator, Root, StackScan};

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 
 use super::program::{Program, Until, set};
 use super::{control, nothing};
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
-use crate::collector::mark::Scope;
 use crate::references::{Ephemeron, Guardian, Weak, WeakOptions};
 use crate::{Clearing, ObjectRef};
 

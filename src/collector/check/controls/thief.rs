@@ -11,8 +11,8 @@ use process::Thief;
 
 use super::program::{Program, Progress, Until};
 use super::{control, nothing, store_before_the_stop};
+use crate::collector::Scope;
 use crate::collector::check::rules::{Moment, Rule};
-use crate::collector::mark::Scope;
 use crate::heap::geometry::CHUNK;
 use crate::os::PageRange;
 

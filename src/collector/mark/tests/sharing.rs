@@ -30,7 +30,7 @@ fn heap() -> Heap<Arrays> {
 
 fn marking(heap: &Heap<Arrays>) -> Marking<'_, Arrays> {
     let shared = &heap.shared;
-    Marking::new(shared, Scope::Full, shared.memory.metadata.next_marks())
+    shared.marking(Scope::Full, shared.memory.metadata.next_marks())
 }
 
 /// A run with a marker, who is the first, and with the door open or not.
@@ -166,7 +166,7 @@ fn what_a_run_does_not_get_done_is_left_to_the_next() {
     let metadata = &shared.memory.metadata;
     let marks = metadata.next_marks();
     for steps in (0..400).chain((400..4000).step_by(50)) {
-        let marking = Marking::new(shared, Scope::Full, marks);
+        let marking = shared.marking(Scope::Full, marks);
         marking.add_roots(&roots[..ROOTS / 2]);
         let late = When::Stopped(Some(Instant::now()));
         let mut tally = marking.run(0, late, &|_| (), |first| {
@@ -215,7 +215,7 @@ fn words_of_a_large_object_without_a_layout_are_all_looked_at() {
     let marks = metadata.next_marks();
     let large = shared.memory.large_object(root.get().address());
     for part in [PART..PART + 4096, 0..16, bytes - 16..bytes] {
-        let marking = Marking::new(shared, Scope::Full, marks);
+        let marking = shared.marking(Scope::Full, marks);
         marking
             .run(0, When::Stopped(None), &|_| (), |first| first.trace_large(large, part.clone()));
         for (index, object) in objects.iter().enumerate() {
@@ -241,7 +241,7 @@ fn large_objects_that_are_external_are_traced_in_stops_only_and_leaves_never() {
     let parts = |root: &crate::Root, when| {
         heap.model().parts.lock().unwrap().clear();
         let marks = shared.memory.metadata.next_marks();
-        let marking = Marking::new(shared, Scope::Full, marks);
+        let marking = shared.marking(Scope::Full, marks);
         marking.run(0, when, &|_| (), |first| first.push(root.get()));
         marks.clear_owned(shared.memory.metadata.geometry.granule(root.get().address()));
         heap.model().parts.lock().unwrap().len()
@@ -311,7 +311,7 @@ fn nothing_is_lost_where_much_is_found_at_once() {
             let pages = crate::os::PageRange::covering(page, 3 * 4096).unwrap();
             shared.ledger.owed().insert(pages);
         }
-        let marking = Marking::new(shared, Scope::Full, marks);
+        let marking = shared.marking(Scope::Full, marks);
         let slices = shared.ledger.slices();
         marking.run(0, When::Stopped(deadline), &|_| (), |first| first.rescan_owed(&slices));
         assert!(marking.is_done() && shared.ledger.is_empty());

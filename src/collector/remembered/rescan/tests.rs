@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use super::*;
-use crate::collector::mark::{Marking, Scope, Tally, When};
+use crate::collector::Scope;
+use crate::collector::mark::{Tally, When};
 use crate::mutator::{Mutator, Root, StackScan};
 use crate::object::{ObjectRef, SlotVisitor};
 use crate::os::page_size;
@@ -44,7 +45,7 @@ fn rescan(heap: &Heap<Noting>, pages: PageRange) -> (Traced, Tally) {
     heap.model().parts.lock().unwrap().clear();
     let shared = &heap.shared;
     let marks = shared.memory.metadata.current_marks();
-    let marking = Marking::new(shared, Scope::Minor, marks);
+    let marking = shared.marking(Scope::Minor, marks);
     let tally = marking.run(0, When::Stopped(None), &|_| (), |first| {
         assert_eq!(first.rescan(pages, None), Looked::AtAll);
     });

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use super::{BLOCKS, Break, NULL, OBJECTS, Registers, SLOTS, SmallHeap};
+use crate::collector::Scope;
 use crate::collector::check::rules::Rule;
 use crate::collector::cycle::{Outcome, Phase};
-use crate::collector::mark::Scope;
 use crate::collector::mark::trace::Filter;
 use crate::collector::remembered::ledger::{Looked, Portion};
 use crate::heap::geometry::WORDS_PER_BLOCK;
