@@ -228,6 +228,19 @@ mod tests {
     use crate::os::memory::{Advice, Reservation, advise, commit};
     use crate::os::page_size;
 
+    /// One that walked everything would hold the lock on the address space all the while.
+    #[test]
+    fn a_call_walks_so_much_and_ends_where_no_huge_page_is_cut() {
+        let start = BYTES_PER_CALL + page_size();
+        let range = PageRange::new(start, start + 8 * BYTES_PER_CALL).unwrap();
+        for (bytes, borders) in [(BYTES_PER_CALL, 1), (BYTES_PER_QUICK_CALL, 4)] {
+            let piece = head(range, bytes);
+            assert_eq!((piece.start(), piece.end()), (start, (1 + borders) * BYTES_PER_CALL));
+        }
+        let rest = range.from_address(9 * BYTES_PER_CALL).unwrap();
+        assert_eq!(head(rest, BYTES_PER_CALL), rest, "no further than the range");
+    }
+
     /// Found by reading: with `sparse` the contract promised discards, which the scan leaves out.
     #[test]
     fn sparse_scans_miss_discards_and_the_contract_says_so() {

@@ -143,4 +143,31 @@ fn the_hull_has_every_page_and_little_else() {
     assert!(hull.pages() < 300_000 - 70_000 + 2 * 4096, "{hull}");
     set.clear();
     assert_eq!(set.hull(), None);
+    set.insert(pages(70_000, 2));
+    set.take_in(set.span(), |_| {});
+    assert_eq!(set.hull(), None, "what was taken from is empty, and says so");
+}
+
+#[test]
+fn all_of_another_set_is_inserted_beside_what_is_there() {
+    let (set, other) = (PageSet::new(span()), PageSet::new(pages(100, 200)));
+    set.insert(pages(7, 1));
+    for range in [pages(100, 70), pages(299, 1)] {
+        other.insert(range);
+    }
+    set.insert_all(&other);
+    assert_eq!(set.iter().collect::<Vec<_>>(), [pages(7, 1), pages(100, 70), pages(299, 1)]);
+}
+
+#[test]
+fn the_page_behind_a_range_is_not_in_it() {
+    for behind in [10, BITS, BITS + 1, BITS * BITS] {
+        let set = PageSet::new(span());
+        set.insert(pages(behind, 1));
+        let range = pages(3, behind - 3);
+        assert_eq!((set.iter_in(range).next(), set.count_in(range)), (None, 0), "{behind}");
+        set.take_in(range, |run| panic!("{run} was taken"));
+        assert_eq!(set.remove(range), 0);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [pages(behind, 1)]);
+    }
 }

@@ -1,7 +1,9 @@
 //! What a scan that the kernel refuses owes.
 
+mod witness;
+
 use super::*;
-use crate::dirty::{AllDirty, Cards};
+use crate::dirty::AllDirty;
 use crate::os::{OsError, page_size};
 
 /// A back-end whose scans protect half of a range, report nothing of it, and fail.
@@ -71,23 +73,4 @@ fn a_scan_of_what_is_not_registered_owes_nothing() {
     let owed = PageSet::new(span);
     let error = tracker.consume(span, &owed).unwrap_err();
     assert!(error.refused_arguments() && owed.is_empty(), "{error}");
-}
-
-/// Nobody else hears of what was written before a range was protected without asking.
-#[test]
-fn a_referee_is_told_what_protect_forgets() {
-    let span = PageRange::new(page_size(), 9 * page_size()).unwrap();
-    let (backend, program) = (Cards::new(span), CardTable::new(span, page_size()).unwrap());
-    let barrier = backend.cards().unwrap().clone();
-    let mut tracker = Tracker::new(span, Box::new(backend));
-    let witness = tracker.watch_barriers(program);
-    // SAFETY: cards never touch the memory, and nobody does here.
-    unsafe { tracker.register(span) }.unwrap();
-    tracker.protect(span).unwrap();
-    witness.clear();
-    barrier.mark(3 * page_size());
-    tracker.protect(span).unwrap();
-    assert_eq!(witness.iter().collect::<Vec<_>>(), [span.subrange(2, 1)]);
-    let found = PageSet::new(span);
-    assert_eq!(tracker.peek(span, &found).unwrap().pages, 0, "it is clean all the same");
 }

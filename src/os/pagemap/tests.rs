@@ -152,3 +152,33 @@ fn protect_refuses_the_memory_of_others() {
     drop(child.stdin.take());
     child.wait().unwrap();
 }
+
+#[test]
+fn what_is_excluded_is_left_out_and_cannot_be_asked_for_as_well() {
+    const PRESENT: Categories = Categories::PRESENT;
+    let memory = Registered::new(16 * page_size(), page_size(), Advice::BasePages);
+    memory.store([3, 4, 9]);
+    let absent = PageFilter { excluded: PRESENT, ..PageFilter::WRITTEN };
+    assert_eq!(memory.count(absent), 13, "written, as never protected, and never touched");
+    for (required, any_of) in [(PRESENT, !PRESENT), (!PRESENT, PRESENT), (PRESENT, PRESENT)] {
+        let filter = PageFilter { required, any_of, excluded: PRESENT };
+        let error = memory.pagemap.protect(memory.memory.range(), filter).unwrap_err();
+        assert!(matches!(error, OsError::Refused { .. }), "{error}");
+    }
+}
+
+#[test]
+fn regions_go_on_where_a_call_had_no_room_and_end_at_the_limit() {
+    const PAGES: usize = 3 * 1024;
+    let memory = Registered::new(PAGES * page_size(), page_size(), Advice::BasePages);
+    memory.protect(0, PAGES);
+    memory.store((0..PAGES).step_by(2));
+    let written = ScanRequest::written(memory.memory.range());
+    for (max_pages, expected) in [(0, PAGES / 2), (1, 1), (512, 512), (700, 700)] {
+        let regions = memory.pagemap.regions(ScanRequest { max_pages, ..written });
+        // One more than there are: what begins anew each time has no end.
+        let found = regions.take(expected + 1).map(|region| region.unwrap().range());
+        let every_other = (0..PAGES).step_by(2).take(expected).map(|page| memory.page(page));
+        assert!(found.eq(every_other), "at most {max_pages} pages");
+    }
+}

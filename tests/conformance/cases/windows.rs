@@ -22,6 +22,8 @@ fn window_holds_pages_dirty(variant: Variant) -> Verdict {
     rig.expect(&[1, 4, 5, 6]);
     rig.expect(&[4, 5, 6]);
     rig.expect_in(5, 4, &[5, 6]);
+    let scan = rig.tracker.consume(rig.range(), &rig.set()).unwrap();
+    assert_eq!(scan.unarmed_pages, if rig.contract().precise { 3 } else { 16 });
     rig.store(6);
     drop(window);
     rig.expect(&[4, 5, 6]);
