@@ -11,84 +11,13 @@ use ahead::Ahead;
 pub(crate) use ahead::populate;
 pub(crate) use touching::Untouched;
 
+use super::chunk::{ALL_BLOCKS, Chunk, Heat, runs};
+use super::chunk::{Use, Watch};
 use super::geometry::{BLOCK, BLOCKS_PER_CHUNK, Geometry};
 use super::metadata::Metadata;
-use super::pool::{Heat, runs};
 use crate::dirty::{TrackError, Tracker};
 use crate::os::memory::{self, Advice};
 use crate::os::{OsError, PageRange};
-
-/// What the objects of a chunk want of the tracker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub(crate) enum Watch {
-    /// They have slots: writes to them must be seen.
-    Watched = 0,
-    /// They have none: watching them would cost faults for nothing.
-    Unwatched = 1,
-}
-
-/// What a chunk is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// Nothing; it has no memory.
-    Uncommitted,
-    /// Nothing; it has memory, for how many collections already.
-    Idle(u8),
-    /// Nothing yet; a mutator touches its memory.
-    Touching,
-    /// Blocks of small objects.
-    Blocks(Watch),
-    /// Large objects.
-    Large(Watch),
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Chunk {
-    pub(crate) state: Use,
-    /// Blocks that are free (where the chunk has blocks), one bit each.
-    pub(crate) free: u32,
-    /// Blocks that are free and have given their memory back, for what could not use it where it was.
-    pub(crate) purged: u32,
-    /// The first block, if a canary has it.
-    pub(crate) canary: u32,
-    /// Blocks whose memory is known to be zero.
-    pub(crate) zero: u32,
-    /// Blocks that may have protected pages.
-    pub(crate) armed: u32,
-    /// Blocks that were handed out since the last stop.
-    pub(crate) owned: u32,
-    /// Blocks that were retired since the last scan.
-    pub(crate) new: u32,
-    /// Blocks that are to be swept and are not listed as such yet.
-    pub(crate) unswept: u32,
-    pub(crate) heat: Heat,
-    watched: bool,
-}
-
-impl Chunk {
-    /// Blocks without objects that nobody has.
-    pub(crate) fn unused(&self) -> u32 {
-        self.free | self.purged | self.canary
-    }
-
-    const UNCOMMITTED: Self = Self {
-        state: Use::Uncommitted,
-        free: 0,
-        purged: 0,
-        canary: 0,
-        zero: 0,
-        armed: 0,
-        owned: 0,
-        new: 0,
-        unswept: 0,
-        heat: Heat::NONE,
-        watched: false,
-    };
-}
-
-const ALL_BLOCKS: u32 = !0;
-const _: () = assert!(BLOCKS_PER_CHUNK == u32::BITS as usize);
 
 /// Why there is no chunk.
 #[derive(Debug, thiserror::Error)]

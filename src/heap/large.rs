@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::chunks::Watch;
+use super::chunk::Watch;
 use super::geometry::CHUNK;
 use crate::object::Kind;
 use crate::os::PageRange;

@@ -12,9 +12,9 @@ use crate::sync::process::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::chunks::{Chunks, NoChunk};
 use super::fair_mutex::FairMutex;
-use super::geometry::{BLOCK, CHUNK, GRANULE, Geometry, LARGEST_SMALL};
+use super::geometry::{BLOCK, CHUNK, Geometry, LARGEST_SMALL};
 use super::large::LargeObject;
-use super::metadata::{Content, Metadata};
+use super::metadata::{Content, Metadata, chunks_for, chunks_within};
 use super::pool::{Grant, Pool, Room, Taken};
 use super::unready::Unready;
 
@@ -285,28 +285,7 @@ impl Memory {
     }
 }
 
-/// The number of chunks that, with their metadata, take up to `bytes`.
-pub(crate) fn chunks_within(bytes: usize) -> usize {
-    bytes / (CHUNK + Metadata::bytes_per_chunk())
-}
-
-/// The number of chunks that, with their metadata, take at least `bytes`.
-pub(super) fn chunks_for(bytes: usize) -> usize {
-    bytes.div_ceil(CHUNK + Metadata::bytes_per_chunk())
-}
-
 /// Whether an object of that size lives in the large-object space.
 pub(crate) const fn is_large(bytes: usize) -> bool {
     bytes > LARGEST_SMALL
-}
-
-/// Clears memory of the heap.
-///
-/// # Safety
-/// The bytes are committed, in whole granules, and the caller's own.
-pub(crate) unsafe fn zero_bytes(address: usize, bytes: usize) {
-    debug_assert!(address.is_multiple_of(GRANULE) && bytes.is_multiple_of(GRANULE));
-    let pointer = std::ptr::with_exposed_provenance_mut::<u8>(address);
-    // SAFETY: the caller owns these bytes.
-    unsafe { pointer.write_bytes(0, bytes) };
 }

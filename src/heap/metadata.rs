@@ -201,6 +201,16 @@ impl Metadata {
     }
 }
 
+/// The number of chunks that, with their metadata, take up to `bytes`.
+pub(crate) fn chunks_within(bytes: usize) -> usize {
+    bytes / (CHUNK + Metadata::bytes_per_chunk())
+}
+
+/// The number of chunks that, with their metadata, take at least `bytes`.
+pub(super) fn chunks_for(bytes: usize) -> usize {
+    bytes.div_ceil(CHUNK + Metadata::bytes_per_chunk())
+}
+
 #[cfg(all(test, loom))]
 mod loom_tests;
 

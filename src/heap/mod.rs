@@ -6,6 +6,7 @@
 //! - [`memory`]: all of it as one thing.
 
 mod bitmap;
+mod chunk;
 mod chunks;
 mod extents;
 mod fair_mutex;
@@ -19,10 +20,11 @@ mod unready;
 mod words;
 
 pub(crate) use bitmap::Bitmap;
+pub(crate) use chunk::Reading;
 pub(crate) use chunks::{NoChunk, populate};
 pub(crate) use large::LargeObject;
 pub(crate) use marks::Marks;
-pub(crate) use memory::{Memory, MemoryError, MemoryOptions, chunks_within, is_large, zero_bytes};
-pub(crate) use metadata::{Age, Content, Metadata};
-pub(crate) use pool::{Grant, Pool, Reading, Room, Watched, Where, Which, collapse};
-pub(crate) use unready::Unready;
+pub(crate) use memory::{Memory, MemoryError, MemoryOptions, is_large};
+pub(crate) use metadata::{Age, Content, Metadata, chunks_within};
+pub(crate) use pool::{Grant, Pool, Room, Watched, Where, Which, collapse};
+pub(crate) use unready::{Unready, zero_bytes};

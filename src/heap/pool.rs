@@ -27,22 +27,22 @@ mod purging;
 mod restoring;
 mod spares;
 mod sweeping;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use arming::{Watched, Where, Which, runs};
-pub(crate) use heat::{Heat, Reading};
 use restoring::Restoring;
 pub(crate) use restoring::collapse;
+pub(crate) use watched::{Watched, Where, Which};
 
-use super::chunks::{Chunks, NoChunk, Untouched, Use, Watch};
+use super::chunk::{Use, Watch};
+use super::chunks::{Chunks, NoChunk, Untouched};
 use super::extents::Occupied;
 use super::geometry::{BLOCKS_PER_CHUNK, GRANULES_PER_BLOCK};
 use super::large::LargeSpace;
-use super::memory::chunks_for;
-use super::metadata::{Age, Content, Metadata};
+use super::metadata::{Age, Content, Metadata, chunks_for};
 use crate::dirty::Tracker;
 use crate::object::Kind;
 use crate::os::PageRange;

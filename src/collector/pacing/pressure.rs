@@ -23,7 +23,7 @@ pub(crate) const SMALLEST_ROOM: usize = 4 << 20;
 const NO_ROOM: usize = 1 << 20;
 
 /// What is called when an allocation finds no room; see
-/// [`Heap::set_out_of_memory_handler`]. Says whether it has freed anything.
+/// [`Heap::set_out_of_memory_handler`](crate::Heap::set_out_of_memory_handler). Says whether it has freed anything.
 pub type OutOfMemoryHandler = Arc<dyn Fn(&OutOfMemory) -> bool + Send + Sync>;
 
 /// What is known of the shortage of memory.

@@ -10,8 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Chunks, NoChunk, Use, Watch, nearest};
+use super::{Chunks, NoChunk, nearest};
 use crate::dirty::Tracker;
+use crate::heap::chunk::{Use, Watch};
 use crate::os::PageRange;
 use crate::os::memory::{self, Advice};
 

@@ -7,8 +7,9 @@
 //!
 //! As scans leave the block out, its chunk is no huge page for long.
 
-use super::{Chunks, Use, Watch};
+use super::Chunks;
 use crate::dirty::{BackendKind, Tracker};
+use crate::heap::chunk::{Use, Watch};
 use crate::heap::geometry::BLOCK;
 use crate::os::{PageRange, page_size};
 

@@ -6,8 +6,9 @@
 //! accessible: nobody else takes it or gives it back meanwhile.
 
 use super::ahead::Touch;
-use super::{Chunks, NoChunk, Use, Watch, nearest};
+use super::{Chunks, NoChunk, nearest};
 use crate::dirty::Tracker;
+use crate::heap::chunk::{Use, Watch};
 use crate::heap::geometry::CHUNK;
 use crate::os::PageRange;
 

@@ -1,86 +1,15 @@
 //! Which blocks have protected pages, and which memory a scan is about.
 
-use std::ops::Range;
-
 use super::Pool;
+use super::watched::{Watched, Where, Which};
 use crate::dirty::Tracker;
 use crate::heap::bitmap::Bitmap;
-use crate::heap::chunks::{NoChunk, Use, Watch};
+use crate::heap::chunk::{Use, Watch, bits, ones, runs};
+use crate::heap::chunks::NoChunk;
 use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, WORDS_PER_BLOCK};
 use crate::heap::marks::Marks;
 use crate::heap::metadata::{Age, Metadata};
 use crate::os::{PageRange, page_size};
-
-/// What of a heap's memory is watched.
-#[derive(Debug, Default)]
-pub(crate) struct Watched {
-    /// Memory that no mutator is allocating in.
-    pub(crate) quiet: Vec<PageRange>,
-    /// Memory like that which is not protected, so that all of it is dirty; see [`Which::ProtectedAsItIs`].
-    pub(crate) unarmed: Vec<PageRange>,
-    /// What is left out: blocks that mutators own.
-    pub(crate) left_out: Vec<PageRange>,
-    /// Pages of the former that were not protected before: all of them count as written.
-    pub(crate) unprotected: usize,
-    /// Whether there are hot chunks, which are in neither.
-    pub(crate) but_hot: bool,
-}
-
-/// Which of the watched memory a scan is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which {
-    /// All of it, which is protected afterwards.
-    All,
-    /// As [`All`](Self::All), but for hot chunks, which stay unprotected and thereby dirty until a later
-    /// scan.
-    AllButHot,
-    /// All of it, and protection stays as it is.
-    AllAsItIs,
-    /// As above; what is not protected stands apart, as nobody need ask for it.
-    ProtectedAsItIs,
-    /// A part of it, which is protected afterwards; the caller sees to it which.
-    InPart,
-}
-
-/// Where in that memory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Where<'a> {
-    Everywhere,
-    /// Where there is something to look at again: in large objects, and in blocks of small ones with a
-    /// mark. Whatever is written to others stays dirty, as they stay unprotected; once they have a
-    /// mark, the next scan is about them, too.
-    Marked(&'a Marks),
-    /// There, and in blocks that were retired since the last scan.
-    MarkedOrNew(&'a Marks),
-}
-
-impl Watched {
-    /// Leaves out what lies below an address.
-    pub(crate) fn skip_until(&mut self, address: usize) {
-        for ranges in [&mut self.quiet, &mut self.left_out] {
-            ranges.retain(|range| range.end() > address);
-            if let Some(first) = ranges.first_mut() {
-                *first = first.from_address(address.max(first.start())).unwrap_or(*first);
-            }
-        }
-    }
-
-    /// Has `range` left out.
-    pub(crate) fn leave_out(&mut self, range: PageRange) {
-        let (mut quiet, mut left_out) = (Vec::new(), Vec::new());
-        for part in self.quiet.drain(..) {
-            let Some(common) = part.intersection(range) else {
-                quiet.push(part);
-                continue;
-            };
-            left_out.push(common);
-            quiet.extend(PageRange::new(part.start(), common.start()));
-            quiet.extend(PageRange::new(common.end(), part.end()));
-        }
-        self.quiet = quiet;
-        self.left_out.append(&mut left_out);
-    }
-}
 
 /// Adds pages to ranges in address order.
 fn append(ranges: &mut Vec<PageRange>, start: usize, bytes: usize) {
@@ -89,26 +18,6 @@ fn append(ranges: &mut Vec<PageRange>, start: usize, bytes: usize) {
         _ => start,
     };
     ranges.push(PageRange::new(first, start + bytes).expect("it has whole pages"));
-}
-
-/// The places of the bits that are set.
-fn bits(mut mask: u32) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let place = (mask != 0).then(|| mask.trailing_zeros());
-        mask &= mask.wrapping_sub(1);
-        place
-    })
-}
-
-/// The runs of bits that are set.
-pub(crate) fn runs(mask: u32) -> impl Iterator<Item = Range<usize>> {
-    let mut rest = u64::from(mask);
-    std::iter::from_fn(move || {
-        let start = rest.trailing_zeros();
-        let length = (rest != 0).then(|| (rest >> start).trailing_ones())?;
-        rest &= !(((1 << length) - 1) << start);
-        Some(start as usize..(start + length) as usize)
-    })
 }
 
 /// The blocks that a range has pages in.
@@ -124,11 +33,6 @@ pub(super) fn set_ages(range: PageRange, age: Age, metadata: &Metadata) {
 pub(super) fn share(blocks: &[usize], marks: &Marks) -> Option<f64> {
     let count = blocks.iter().filter(|&&block| marks.is_reached(block)).count();
     (!blocks.is_empty()).then(|| count as f64 / blocks.len() as f64)
-}
-
-/// A mask of the lowest `count` bits.
-fn ones(count: usize) -> u32 {
-    if count >= u32::BITS as usize { !0 } else { (1 << count) - 1 }
 }
 
 impl Pool {

@@ -6,7 +6,8 @@
 
 use super::{Pool, Room};
 use crate::dirty::Tracker;
-use crate::heap::chunks::{Untouched, Watch};
+use crate::heap::chunk::Watch;
+use crate::heap::chunks::Untouched;
 use crate::os::PageRange;
 
 /// The chunks ahead are no more than this part of what may still be committed, and of what is.

@@ -10,9 +10,8 @@
 use std::ops::Range;
 
 use super::Pool;
-use super::restoring::CALM;
 use crate::dirty::PageSet;
-use crate::heap::chunks::{Use, Watch};
+use crate::heap::chunk::{CALM, Reading, Use, Watch};
 use crate::heap::geometry::{BLOCK, BLOCKS_PER_CHUNK, CHUNK};
 use crate::heap::metadata::{Age, Metadata};
 use crate::os::{PageRange, page_size};
@@ -26,31 +25,6 @@ const READINGS: u8 = 2;
 /// One in so many cycles leaves hot chunks protected, as a sample. It costs a fault for each page, which is
 /// about what a chunk that has cooled down costs in each of the others.
 const SAMPLE: u64 = 16;
-
-/// What dirty pages tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// What was written since the last cycle.
-    Cycle,
-    /// What was written since this cycle has consumed everything: so short a time says nothing of chunks
-    /// that were not written.
-    Again,
-}
-
-/// What was seen of a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Heat {
-    /// Warm readings without a cooler cycle between them.
-    warm: u8,
-    /// Whether it is unprotected on purpose.
-    pub(super) unprotected: bool,
-    /// Cycles in which all of it was protected and nothing written, one after the other.
-    pub(super) calm: u8,
-}
-
-impl Heat {
-    pub(crate) const NONE: Self = Self { warm: 0, unprotected: false, calm: 0 };
-}
 
 impl Pool {
     /// Looks how many old pages of protected chunks are in `dirty`, which a scan has filled.

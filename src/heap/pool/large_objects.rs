@@ -3,7 +3,8 @@
 use super::arming::{blocks_of, set_ages};
 use super::{Pool, Room, watch};
 use crate::dirty::Tracker;
-use crate::heap::chunks::{NoChunk, Untouched, Use, Watch};
+use crate::heap::chunk::{Use, Watch};
+use crate::heap::chunks::{NoChunk, Untouched};
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK};
 use crate::heap::large::LargeObject;
 use crate::heap::metadata::{Age, Content, Metadata};

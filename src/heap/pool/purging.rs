@@ -7,7 +7,8 @@
 
 use super::Pool;
 use crate::dirty::Tracker;
-use crate::heap::chunks::{NoChunk, Use, Watch};
+use crate::heap::chunk::{Use, Watch};
+use crate::heap::chunks::NoChunk;
 use crate::heap::geometry::BLOCKS_PER_CHUNK;
 
 impl Pool {

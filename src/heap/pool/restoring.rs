@@ -11,15 +11,12 @@
 
 use super::Pool;
 use crate::dirty::{BackendKind, TrackError, Tracker};
+use crate::heap::chunk::CALM;
 use crate::heap::geometry::CHUNK;
 use crate::heap::metadata::Metadata;
 use crate::os::memory::{Advice, advise};
 use crate::os::pagemap::{Categories, PageFilter, PageRegion, Pagemap, ScanRequest};
 use crate::os::{OsError, PageRange};
-
-/// Minor cycles that have found nothing written in a chunk. To restore it costs about as much as some
-/// hundred scans of its base pages; who has not written for so long is not likely to in the next few.
-pub(super) const CALM: u8 = 16;
 
 /// Of the chunks in use, one in so many is restored after a cycle, but some in any case: the next cycle
 /// has to look at them.

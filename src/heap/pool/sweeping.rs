@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::arming::{set_ages, share};
 use super::{Pool, watch};
-use crate::heap::chunks::{Use, Watch};
+use crate::heap::chunk::{Use, Watch};
 use crate::heap::geometry::{BLOCKS_PER_CHUNK, CHUNK, GRANULE, GRANULES_PER_BLOCK};
 use crate::heap::large::LargeObject;
 use crate::heap::metadata::{Age, Content, Metadata};

@@ -86,7 +86,7 @@ impl Heap {
     }
 
     fn ahead(&self) -> usize {
-        self.pool.chunks.ahead(crate::heap::chunks::Watch::Unwatched)
+        self.pool.chunks.ahead(crate::heap::chunk::Watch::Unwatched)
     }
 
     /// Pages of a chunk that are in memory.
