@@ -6,6 +6,8 @@
 //! prefetched; leaving that it is traced, and what its slots refer to goes onto a stack.
 //! ("Effective prefetch for mark-sweep garbage collection", Garner, Blackburn, Frampton, 2007.)
 //!
+//! A word that is followed only where an object begins waits in a third ring for the bit that says so.
+//!
 //! Nothing recurses, and a large object is traced in parts, so neither a deep list nor a huge array
 //! overflows anything or keeps the other markers waiting.
 //!
@@ -178,6 +180,8 @@ pub(crate) struct Marker<'r, 'a, M> {
     parts: Vec<(LargeObject, Range<usize>)>,
     to_mark: Ring<32>,
     to_trace: Ring<64>,
+    /// Addresses that may be no object's, each with that of its slot.
+    to_check: Ring<16, (usize, usize)>,
     tally: Tally,
     until_clock: u32,
 }
@@ -194,6 +198,7 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
             parts: Vec::new(),
             to_mark: Ring::new(),
             to_trace: Ring::new(),
+            to_check: Ring::new(),
             tally: Tally::default(),
             until_clock: CLOCK_INTERVAL,
         }
@@ -296,6 +301,8 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
                 self.mark(reference);
             } else if let Some(object) = self.to_trace.pop() {
                 self.trace_small(object);
+            } else if let Some((address, slot)) = self.to_check.pop() {
+                self.check(address, slot);
             } else if let Some((object, part)) = self.parts.pop() {
                 self.trace_part(object, part);
             } else {
@@ -349,6 +356,9 @@ impl<'r, 'a, M: ObjectModel> Marker<'r, 'a, M> {
         // Marked objects must be traced; there are at most as many as the ring has places.
         while let Some(object) = self.to_trace.pop() {
             self.trace_small(object);
+        }
+        while let Some((address, slot)) = self.to_check.pop() {
+            self.check(address, slot);
         }
         while let Some(reference) = self.to_mark.pop() {
             self.stack.push(reference);

@@ -189,6 +189,13 @@ impl Metadata {
         (granule <= last).then(|| self.geometry.granule_address(start))
     }
 
+    /// Whether an object begins at `address`, which is inside the heap and may be no multiple of a granule.
+    /// An object that is being allocated at this moment may be found or not.
+    #[inline]
+    pub(crate) fn begins_at(&self, address: usize) -> bool {
+        address.is_multiple_of(GRANULE) && self.starts.get(self.geometry.granule(address))
+    }
+
     /// Gives back the memory for what is known of the granules of a chunk that nobody uses.
     pub(crate) fn discard(&self, chunk: usize) -> Result<(), OsError> {
         let bitmaps = [&self.starts, &self.ends, &*self.marks[0], &*self.marks[1]];

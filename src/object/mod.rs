@@ -31,7 +31,8 @@ impl ObjectRef {
     /// The object at `address`, or `None` for null.
     ///
     /// # Safety
-    /// The address is null or was given out by a heap as an object.
+    /// The address is null or was given out by a heap as an object, or whoever gets the reference takes it
+    /// for no more than an address.
     #[must_use]
     #[inline]
     pub unsafe fn from_address(address: usize) -> Option<Self> {
@@ -100,6 +101,26 @@ impl fmt::Debug for ObjectRef {
 /// The collector reads slots while the program may be writing them. On the machines that the crate
 /// supports an aligned word is read and written whole; the program's plain stores need no more. A
 /// program in Rust makes them relaxed atomic stores: the same instructions, and no data race.
+///
+/// # Values of two words
+///
+/// A tag and a payload, as a Rust enum has: the collector may see an old tag with a new payload, or the
+/// other way round, and no order of plain stores and loads prevents that. (Nor does looking at the tag
+/// again: it may have changed twice.) So [`trace`](ObjectModel::trace) reads the tag, and visits the payload
+/// by [`visit_checked`](SlotVisitor::visit_checked) if the tag says that it is a reference:
+///
+/// - *The tag says reference, the payload is none.* The word is followed only if an initialised object
+///   begins there; then that object lives until the next full collection, at worst for nothing.
+/// - *The tag says number, the payload is a reference already.* It is missed by this look, and not lost. A
+///   look at a page comes after the scan that consumed the page, so a store that the look does not see comes
+///   after that scan, and made the page dirty again: it is looked at once more. The last look is in a stop,
+///   and sees both stores.
+///
+/// For that the program
+/// - reaches no safepoint between the two stores (allocates nothing, enters no blocking region);
+/// - has the two words side by side, if the object is larger than 8 KiB: of such an object only the pages
+///   that were written are looked at, and a word beside each;
+/// - makes both stores relaxed atomic ones, and reads the tag so in `trace`, as wide as it was written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Slot(NonNull<usize>);

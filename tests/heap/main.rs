@@ -14,4 +14,5 @@ mod stress;
 mod thief;
 mod threads;
 mod torture;
+mod two_words;
 mod written;

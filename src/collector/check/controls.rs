@@ -11,6 +11,7 @@ mod late;
 mod program;
 mod references;
 mod thief;
+mod two_words;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -263,10 +264,18 @@ fn control_a_word_is_no_reference_into_an_owned_block() {
     });
 }
 
-/// A word happens to be an address in a free block. After the marker has asked for the age of that
-/// block, a mutator gets it and allocates there.
 #[test]
 fn a_block_that_is_handed_out_while_a_word_is_resolved_is_left_alone() {
+    hand_out_while_a_word_is_resolved(|program, word| {
+        let words = program.conservative.get().as_ptr::<usize>();
+        // SAFETY: the object has 8 words.
+        unsafe { words.add(1).write_volatile(word) };
+    });
+}
+
+/// A word, which `store` stores, happens to be an address in a free block. After the marker has asked for
+/// the age of that block, a mutator gets it and allocates there.
+fn hand_out_while_a_word_is_resolved(store: fn(&mut Program, usize)) {
     let mut program = Program::new();
     let (mut next, mut handed_out) = (0, false);
     let result = program.cycle(Scope::Full, |program, progress| {
@@ -275,9 +284,7 @@ fn a_block_that_is_handed_out_while_a_word_is_resolved_is_left_alone() {
             while next % CHUNK == 0 {
                 next = program.fresh().address() / BLOCK * BLOCK + BLOCK;
             }
-            let words = program.conservative.get().as_ptr::<usize>();
-            // SAFETY: the object has 8 words.
-            unsafe { words.add(1).write_volatile(next) };
+            store(program, next);
             program.resolving.store(true, Ordering::Relaxed);
         } else if progress.moment == Moment::Resolving {
             let mut object = program.unmade(8000);

@@ -42,4 +42,8 @@ impl<M: ObjectModel> SlotVisitor for Referents<'_, M> {
             (self.visit)(slot.address(), referent);
         }
     }
+
+    fn visit_checked(&mut self, slot: Slot) {
+        self.visit(slot);
+    }
 }

@@ -30,6 +30,10 @@ pub(crate) enum Rule {
     LookAtExternal,
     /// A word that may be anything is no reference into an owned block.
     RetiredOnly,
+    /// A checked visit follows a word only if an object begins there.
+    CheckStart,
+    /// Of a large object, the words beside a dirty page are looked at, too.
+    LookBeside,
     /// A scan is about every block with a marked object, also when it is new.
     ScanMarked,
     /// What was unprotected to restore a huge page is dirty until a cycle has consumed it.

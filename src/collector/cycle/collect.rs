@@ -288,6 +288,10 @@ impl<M: ObjectModel> SlotVisitor for RootSlots<'_, M> {
             (self.visit)(object);
         }
     }
+
+    fn visit_checked(&mut self, slot: Slot) {
+        self.visit(slot);
+    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -1,24 +1,24 @@
-//! A short first-in first-out queue of addresses whose memory is on its way into the cache.
+//! A short first-in first-out queue of addresses for which memory is on its way into the cache.
 
 /// What was pushed comes out `N` pushes later: long enough after its prefetch, not too long.
 #[derive(Debug)]
-pub(crate) struct Ring<const N: usize> {
-    entries: [usize; N],
+pub(crate) struct Ring<const N: usize, T = usize> {
+    entries: [T; N],
     next: usize,
     len: usize,
 }
 
-impl<const N: usize> Ring<N> {
+impl<const N: usize, T: Copy + Default> Ring<N, T> {
     const POWER_OF_TWO: () = assert!(N.is_power_of_two());
 
     pub(crate) fn new() -> Self {
         let () = Self::POWER_OF_TWO;
-        Self { entries: [0; N], next: 0, len: 0 }
+        Self { entries: [T::default(); N], next: 0, len: 0 }
     }
 
     /// Adds an entry; returns the oldest when there is no room for both.
     #[inline]
-    pub(crate) fn push(&mut self, entry: usize) -> Option<usize> {
+    pub(crate) fn push(&mut self, entry: T) -> Option<T> {
         let oldest = (self.len == N).then(|| self.entries[self.next]);
         self.entries[self.next] = entry;
         self.next = (self.next + 1) % N;
@@ -28,7 +28,7 @@ impl<const N: usize> Ring<N> {
 
     /// Removes the oldest entry.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<usize> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         self.len = self.len.checked_sub(1)?;
         Some(self.entries[(self.next + N - self.len - 1) % N])
     }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn entries_leave_in_the_order_in_which_they_came() {
-        let mut ring = Ring::<4>::new();
+        let mut ring = Ring::<4, usize>::new();
         assert_eq!(ring.pop(), None);
         let pushed: Vec<_> = (1..=6).map(|entry| ring.push(entry)).collect();
         assert_eq!(pushed, [None, None, None, None, Some(1), Some(2)]);

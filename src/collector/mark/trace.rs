@@ -87,26 +87,60 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
         let memory = self.marking.memory;
         for address in addresses.step_by(size_of::<usize>()) {
             // SAFETY: a word of an object of this heap.
-            let slot = unsafe { Slot::at_address(address) };
-            let word = slot.load();
-            if !memory.metadata.geometry.contains(word) || !self.wants_word(word, slot) {
-                continue;
-            }
-            self.marking.rules.reached(Moment::Resolving);
-            // The block may have been handed out since it was asked for its age, and what is there
-            // now may be half made: the age is asked again.
-            let object = memory.resolve(word);
-            fence(Ordering::Acquire);
-            if let Some(object) = object
-                && self.wants_word(word, slot)
-            {
-                self.stack.push(object.address());
+            let word = unsafe { Slot::at_address(address) }.load();
+            if memory.metadata.geometry.contains(word) {
+                self.follow(word, address, |word| memory.resolve(word));
             }
         }
     }
 
+    /// Follows an address if an object begins there, when it is known whether one does.
     #[inline]
-    fn wants(&self, address: usize, slot: Slot) -> bool {
+    fn check_soon(&mut self, address: usize, slot: usize) {
+        if !self.wants_word(address, slot) {
+            return;
+        }
+        let metadata = &self.marking.memory.metadata;
+        let granule = metadata.geometry.granule(address);
+        prefetch((&raw const metadata.starts.words()[granule / 64]).addr());
+        prefetch(self.mark_word(address));
+        if let Some((address, slot)) = self.to_check.push((address, slot)) {
+            self.check(address, slot);
+        }
+    }
+
+    #[inline]
+    pub(super) fn check(&mut self, address: usize, slot: usize) {
+        let metadata = &self.marking.memory.metadata;
+        // What is marked is an object that has been followed.
+        if self.marking.marks.get(metadata.geometry.granule(address)) {
+            return;
+        }
+        self.follow(address, slot, |address| {
+            metadata.begins_at(address).then(|| ObjectRef::at(address))
+        });
+    }
+
+    /// Follows an address in the heap that may be anything to the object that `find` says is there.
+    #[inline]
+    fn follow(&mut self, address: usize, slot: usize, find: impl Fn(usize) -> Option<ObjectRef>) {
+        if !self.wants_word(address, slot) {
+            return;
+        }
+        self.marking.rules.reached(Moment::Resolving);
+        // The block may have been handed out since it was asked for its age, and what is there now may
+        // be half made: the age is asked again.
+        let object = find(address);
+        fence(Ordering::Acquire);
+        if let Some(object) = object
+            && self.wants_word(address, slot)
+        {
+            self.stack.push(object.address());
+        }
+    }
+
+    #[inline]
+    fn wants(&self, address: usize, slot: usize) -> bool {
         let marking = self.marking;
         let filter = Filter {
             metadata: &marking.memory.metadata,
@@ -114,12 +148,13 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
             owed: marking.owed,
             rules: marking.rules,
         };
-        filter.wants(address, slot.address())
+        filter.wants(address, slot)
     }
 
     /// As [`wants`](Self::wants), for a word that may be anything: what it resolves to in an owned
     /// block may be half made.
-    fn wants_word(&self, word: usize, slot: Slot) -> bool {
+    #[inline]
+    fn wants_word(&self, word: usize, slot: usize) -> bool {
         self.wants(word, slot) || !self.marking.rules.holds(Rule::RetiredOnly)
     }
 }
@@ -168,15 +203,33 @@ struct Pusher<'m, 'r, 'a, M> {
     marker: &'m mut Marker<'r, 'a, M>,
 }
 
+impl<M: ObjectModel> Pusher<'_, '_, '_, M> {
+    /// Where the word in a slot refers to, in this heap.
+    #[inline]
+    fn address_in(&self, slot: Slot) -> Option<usize> {
+        let marking = self.marker.marking;
+        let address = marking.model.decode(slot.load())?.address();
+        marking.memory.metadata.geometry.contains(address).then_some(address)
+    }
+}
+
 impl<M: ObjectModel> SlotVisitor for Pusher<'_, '_, '_, M> {
     #[inline]
     fn visit(&mut self, slot: Slot) {
-        let marking = self.marker.marking;
-        if let Some(object) = marking.model.decode(slot.load())
-            && marking.memory.metadata.geometry.contains(object.address())
-            && self.marker.wants(object.address(), slot)
+        if let Some(address) = self.address_in(slot)
+            && self.marker.wants(address, slot.address())
         {
-            self.marker.stack.push(object.address());
+            self.marker.stack.push(address);
+        }
+    }
+
+    #[inline]
+    fn visit_checked(&mut self, slot: Slot) {
+        if !self.marker.marking.rules.holds(Rule::CheckStart) {
+            return self.visit(slot);
+        }
+        if let Some(address) = self.address_in(slot) {
+            self.marker.check_soon(address, slot.address());
         }
     }
 }

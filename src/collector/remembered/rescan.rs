@@ -19,6 +19,9 @@ const AHEAD: usize = 8;
 /// where there are few.
 const PAGE_WORK: u32 = 16;
 
+/// Bytes of a slot.
+const WORD: usize = size_of::<usize>();
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -101,8 +104,10 @@ impl<M: ObjectModel> Marker<'_, '_, M> {
             if object.start < pages.start() && !marking.rules.holds(Rule::LookInFull) {
                 continue;
             }
-            let from = pages.start().max(object.start) - object.start;
-            let to = pages.end().min(object.start + object.bytes) - object.start;
+            // The tag of a value of two words may be on this page, and the payload beside it.
+            let beside = if marking.rules.holds(Rule::LookBeside) { WORD } else { 0 };
+            let from = (pages.start() - beside).max(object.start) - object.start;
+            let to = (pages.end() + beside).min(object.start + object.bytes) - object.start;
             work += ((to - from) / GRANULE) as u32;
             self.trace_large(object, from..to);
         }

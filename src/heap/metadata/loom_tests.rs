@@ -67,16 +67,16 @@ fn follow(span: &Span, order: Ordering, age: fn(&Metadata) -> Age) {
     }
 }
 
-/// What a marker does with a word that may be anything.
-fn resolve(span: &Span, acquire: fn()) {
+/// What a marker does with a word that may be anything, by either way of finding its object.
+fn resolve(span: &Span, find: fn(&Metadata, usize) -> bool, acquire: fn()) {
     let word = span.metadata.geometry.base();
     if span.metadata.age(0) == Age::Owned {
         return;
     }
     let content = span.metadata.content(0);
-    let object = (content != Content::Unused).then(|| span.metadata.resolve_small(word)).flatten();
+    let is_object = content != Content::Unused && find(&span.metadata, word);
     acquire();
-    if object.is_some() && span.metadata.age(0) != Age::Owned {
+    if is_object && span.metadata.age(0) != Age::Owned {
         assert_eq!(
             span.metadata.content(0),
             Content::Small(Kind::Precise),
@@ -97,6 +97,10 @@ fn pass_by(span: &Span) {
             "the content is not known"
         );
     }
+}
+
+fn points_into_one(metadata: &Metadata, word: usize) -> bool {
+    metadata.resolve_small(word).is_some()
 }
 
 fn race(sides: Sides) {
@@ -124,7 +128,13 @@ fn loom_an_object_is_looked_at_when_its_block_is_retired() {
 
 #[test]
 fn loom_a_word_resolves_to_what_is_initialised() {
-    let mark = |span: &Span| resolve(span, || fence(Ordering::Acquire));
+    let mark = |span: &Span| resolve(span, points_into_one, || fence(Ordering::Acquire));
+    check(None, move || race(Sides { mark, ..SOUND }));
+}
+
+#[test]
+fn loom_a_checked_word_is_the_start_of_what_is_initialised() {
+    let mark = |span: &Span| resolve(span, Metadata::begins_at, || fence(Ordering::Acquire));
     check(None, move || race(Sides { mark, ..SOUND }));
 }
 
@@ -174,7 +184,13 @@ fn loom_control_an_age_is_read_relaxed() {
 
 #[test]
 fn loom_control_a_word_is_resolved_without_a_fence() {
-    let mark = |span: &Span| resolve(span, || ());
+    let mark = |span: &Span| resolve(span, points_into_one, || ());
+    refute(UNORDERED, None, move || race(Sides { mark, ..SOUND }));
+}
+
+#[test]
+fn loom_control_a_word_is_checked_without_a_fence() {
+    let mark = |span: &Span| resolve(span, Metadata::begins_at, || ());
     refute(UNORDERED, None, move || race(Sides { mark, ..SOUND }));
 }
 

@@ -24,6 +24,14 @@ const MADE: usize = 1 << 32;
 /// The only slot is outside the heap, where the second word says.
 const OUTSIDE: usize = 1 << 33;
 
+/// The slots are values of two words, a tag and a payload.
+const TAGGED: usize = 1 << 34;
+/// The tag of a payload that is a reference.
+const REFERENCE: usize = 1;
+
+/// Values of the object that has them. Its header is one word, so some have their words on two pages.
+const VALUES: usize = 2000;
+
 /// Pages of old objects, one object on each. All of them are in one slice of the ledger, which one
 /// marker takes at once.
 const PAGES: usize = 3000;
@@ -37,6 +45,20 @@ const SLOTS: usize = 100;
 pub(crate) struct Model {
     /// The program is changing what is outside the heap.
     pub(crate) outside_changes: AtomicBool,
+    /// In values of two words the payload comes before the tag.
+    payload_first: AtomicBool,
+}
+
+impl Model {
+    /// The words of a value: its tag and its payload.
+    fn words_of(&self, value: usize) -> [usize; 2] {
+        let first = 1 + 2 * value;
+        if self.payload_first.load(Ordering::Relaxed) {
+            [first + 1, first]
+        } else {
+            [first, first + 1]
+        }
+    }
 }
 
 // SAFETY: the header tells the slots; the heap may trace an object only when it has one.
@@ -52,7 +74,17 @@ unsafe impl ObjectModel for Model {
             visitor.visit(unsafe { Slot::at_address(outside) });
             return;
         }
-        for index in 1..=header & (MADE - 1) {
+        let length = header & (MADE - 1);
+        if header & TAGGED != 0 {
+            for [tag, payload] in (0..length).map(|value| self.words_of(value)) {
+                if word(object, tag).load(Ordering::Relaxed) == REFERENCE {
+                    // SAFETY: the header says that the object has this value.
+                    visitor.visit_checked(unsafe { object.slot(payload) });
+                }
+            }
+            return;
+        }
+        for index in 1..=length {
             // SAFETY: the header says that the object has this word.
             visitor.visit(unsafe { object.slot(index) });
         }
@@ -121,6 +153,8 @@ pub(crate) struct Program {
     pub(crate) conservative: Root,
     /// An old object that reaches from one page into the next; the slot there.
     straddling: Option<(Root, usize)>,
+    /// An old object with values of two words.
+    values: Root,
     pub(crate) external: Root,
     pub(crate) outside: Box<AtomicUsize>,
     /// A handle that refers to what the test wants.
@@ -169,6 +203,9 @@ impl Program {
         let external = mutator.root(external);
         let conservative = mutator.allocate(Kind::Conservative, 64).unwrap();
         let conservative = mutator.root(conservative);
+        let values = mutator.allocate(Kind::Precise, 8 + 16 * VALUES).unwrap();
+        word(values, 0).store(MADE | TAGGED | VALUES, Ordering::Relaxed);
+        let values = mutator.root(values);
         let root = mutator.root(last);
         let mut program = Self {
             heap,
@@ -177,6 +214,7 @@ impl Program {
             last,
             conservative,
             straddling: None,
+            values,
             external,
             outside,
             root,
@@ -211,6 +249,35 @@ impl Program {
     /// Stores to a page in the middle of the table, which is a large object.
     pub(crate) fn store_into_the_table(&mut self, value: ObjectRef) {
         set(self.table.get(), PAGES / 2, value);
+    }
+
+    /// The middle of the table, which is a large object.
+    pub(super) fn inside_the_table(&self) -> usize {
+        self.table.get().address() + 8 * (PAGES / 2)
+    }
+
+    /// A value of which one word is the last of a page, and the other the first of the next.
+    pub(super) fn value_on_two_pages(&self) -> usize {
+        let second = |value| self.values.get().address() + 8 * (2 + 2 * value);
+        (0..VALUES).find(|&value| second(value) % page_size() == 0).expect("some are")
+    }
+
+    /// Has payloads before their tags, from now on.
+    pub(super) fn put_payloads_first(&mut self) {
+        self.heap.model().payload_first.store(true, Ordering::Relaxed);
+    }
+
+    /// Stores whether the payload of a value is a reference.
+    pub(super) fn set_tag(&self, value: usize, is_reference: bool) {
+        let tag = if is_reference { REFERENCE } else { 0 };
+        let [index, _] = self.heap.model().words_of(value);
+        word(self.values.get(), index).store(tag, Ordering::Relaxed);
+    }
+
+    /// Stores the payload of a value.
+    pub(super) fn set_payload(&self, value: usize, payload: usize) {
+        let [_, index] = self.heap.model().words_of(value);
+        word(self.values.get(), index).store(payload, Ordering::Relaxed);
     }
 
     /// Breaks a rule from now on.

@@ -186,4 +186,8 @@ impl<M: ObjectModel> SlotVisitor for Slots<'_, '_, M> {
             self.check.found.add_unseen(change);
         }
     }
+
+    fn visit_checked(&mut self, slot: Slot) {
+        self.visit(slot);
+    }
 }
