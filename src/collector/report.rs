@@ -92,6 +92,9 @@ pub struct CycleReport {
     pub rescanned_pages: usize,
     /// Those of them that had no marked object.
     pub barren_pages: usize,
+    /// Looks at weak references, ephemerons, guarded objects and charges: a minor cycle looks at those only that
+    /// are new or were changed, and whatever waits for something else to be found alive is looked at again.
+    pub reference_looks: usize,
     /// Rounds of consuming dirty pages while the program ran.
     pub rounds: u32,
     /// Last scans after which it turned out that another process had cleared write marks, so that everything
@@ -127,6 +130,7 @@ impl CycleReport {
             unprotected: 0,
             rescanned_pages: 0,
             barren_pages: 0,
+            reference_looks: 0,
             rounds: 0,
             cleared_elsewhere: 0,
             stops: Vec::new(),

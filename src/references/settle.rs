@@ -103,6 +103,7 @@ impl Settling {
         index: u32,
         values: &mut Vec<ObjectRef>,
     ) {
+        state.looks += 1;
         let cell = tables.cells.get(index);
         let carries = cell.role().has_value();
         match tables.judge(cell, found) {

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) deaths: HashMap<u64, Arc<Queue<u64>>>,
     pub(super) guardians: HashMap<u64, Arc<Queue<CellId>>>,
     last_queue: u64,
+    /// Looks of this collection at cells.
+    pub(super) looks: usize,
 }
 
 /// Which objects a collection has found so far.
@@ -90,6 +92,11 @@ impl Tables {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("a thread panicked while it held the side tables")
+    }
+
+    /// How often a cell was looked at, to find out what is alive, since this was asked last.
+    pub(crate) fn take_looks(&self) -> usize {
+        std::mem::take(&mut self.lock().looks)
     }
 
     /// Bytes outside the heap that objects keep.

@@ -53,8 +53,10 @@ impl Tables {
         mut visit: impl FnMut(ObjectRef),
     ) {
         let mut state = self.lock();
+        let state = &mut *state;
         let waiting = &mut state.waiting;
         let Some(cells) = waiting.by_object.remove(&object.address()) else { return };
+        state.looks += cells.len();
         self.watched.clear_owned(self.bit(object.address()));
         for index in cells {
             match self.judge(self.cells.get(index), found) {

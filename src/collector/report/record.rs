@@ -16,7 +16,8 @@ impl<M> Shared<M> {
 }
 
 impl<M: ObjectModel> Shared<M> {
-    pub(crate) fn record_cycle(&self, cycle: &mut Cycle, report: CycleReport) {
+    pub(crate) fn record_cycle(&self, cycle: &mut Cycle, mut report: CycleReport) {
+        report.reference_looks = self.references.take_looks();
         let scope = report.scope;
         cycle.observe(&report);
         if self.options.log {
