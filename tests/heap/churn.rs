@@ -1,6 +1,6 @@
 //! Churn: threads that attach, allocate, share, block and detach, with the collector in between.
 //!
-//! It runs for two seconds in an ordinary test run. `STRANDLINE_STRESS_SECONDS=300 cargo test
+//! It makes some hundred lists in an ordinary test run. `STRANDLINE_STRESS_SECONDS=300 cargo test
 //! --release --test heap churn` runs it for five minutes.
 
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use crate::threads::{SLOTS, check_list, list, options, payload};
 const SHARED: usize = 64;
 
 fn churn_time() -> Duration {
-    Duration::from_secs(stress_seconds().unwrap_or(2))
+    Duration::from_secs(stress_seconds().unwrap_or(0))
 }
 
 /// A small generator of numbers (xorshift), one for each thread.
@@ -36,7 +36,6 @@ impl Random {
 struct Shared {
     table: Root,
     lock: Mutex<()>,
-    end: Instant,
     lists: AtomicUsize,
 }
 
@@ -76,23 +75,23 @@ fn churn_once(heap: &Heap<Graph>, shared: &Shared, random: &mut Random, scan: St
     }
 }
 
-/// Runs some threads for a time. What they share they store to under a lock.
-pub(crate) fn churn(options: HeapOptions, threads: u64, time: Duration) -> HeapStats {
-    let heap = heap(options);
+/// Runs some threads until they have made so many lists, and for a time at least. What they share they
+/// store to under a lock.
+pub(crate) fn churn(options: HeapOptions, threads: u64, lists: usize, time: Duration) -> HeapStats {
+    let (heap, start) = (heap(options), Instant::now());
     let table = {
         let mut mutator = heap.attach(StackScan::None).unwrap();
         let table = node(&mut mutator, SHARED, 0);
         mutator.root(table)
     };
     let lock = Mutex::new(());
-    let end = Instant::now() + time;
-    let shared = Shared { table, lock, end, lists: AtomicUsize::new(0) };
+    let shared = Shared { table, lock, lists: AtomicUsize::new(0) };
     std::thread::scope(|scope| {
         for number in 0..threads {
             let (heap, shared) = (&heap, &shared);
             scope.spawn(move || {
                 let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ number << 32 | 1);
-                while Instant::now() < shared.end {
+                while shared.lists.load(SeqCst) < lists || start.elapsed() < time {
                     let scan = [StackScan::None, StackScan::Conservative][random.below(2)];
                     churn_once(heap, shared, &mut random, scan);
                 }
@@ -114,10 +113,12 @@ pub(crate) fn churn(options: HeapOptions, threads: u64, time: Duration) -> HeapS
 
 #[test]
 fn churn_with_stress_and_verifier() {
-    churn(HeapOptions { limit: 14 << 20, stress: Some(20), ..options() }, 3, churn_time());
+    let options = HeapOptions { limit: 14 << 20, stress: Some(20), ..options() };
+    churn(options, 3, 150, churn_time());
 }
 
 #[test]
 fn churn_in_a_small_heap() {
-    churn(HeapOptions { limit: 14 << 20, verify: false, ..options() }, 6, churn_time());
+    let options = HeapOptions { limit: 14 << 20, verify: false, ..options() };
+    churn(options, 6, 1500, churn_time());
 }

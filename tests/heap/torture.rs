@@ -112,8 +112,7 @@ fn round(seed: u64) -> (BackendKind, HeapStats) {
         1 => {
             let options = setup.options();
             let limit = options.limit.max(14 << 20);
-            let time = Duration::from_millis(300);
-            churn(HeapOptions { limit, ..options }, threads as u64, time)
+            churn(HeapOptions { limit, ..options }, threads as u64, 100, Duration::ZERO)
         }
         _ => run_for(tracker, 20, Duration::ZERO),
     }));
