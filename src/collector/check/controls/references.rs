@@ -186,7 +186,9 @@ fn what_is_handed_over_by_a_stop_that_gives_up_is_whole() {
 fn what_the_program_has_handed_over_while_the_collector_marks_is_alive() {
     for scope in [Scope::Minor, Scope::Full] {
         let mut program = Program::new();
-        let guardian = program.heap.references().guardian();
+        let [guardian, other] = [0, 1].map(|_| program.heap.references().guardian());
+        let last = program.last;
+        other.register(last);
         let result = program.cycle(scope, |program, progress| {
             if progress.is_first_preclean() {
                 guardian.register(program.fresh());
@@ -198,5 +200,9 @@ fn what_the_program_has_handed_over_while_the_collector_marks_is_alive() {
         });
         assert_eq!(result, Ok(()), "{scope:?}");
         assert_eq!(guardian.take(program.mutator()), program.made, "{scope:?}");
+        drop(guardian);
+        assert_eq!(other.pending(), 0, "what another guardian watches is alive");
+        assert_eq!(other.hand_over_all(program.mutator()), 1);
+        assert_eq!(other.take(program.mutator()), Some(last));
     }
 }

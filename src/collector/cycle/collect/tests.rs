@@ -138,3 +138,38 @@ fn a_stop_does_not_wait_for_who_touches_or_clears_a_large_object() {
         a_stop_is_granted(Mode::Concurrent, kind, 3 << 20);
     }
 }
+
+/// A source of one root.
+struct Source(AtomicUsize);
+
+impl crate::RootSource for Source {
+    fn visit_roots(&self, visitor: &mut dyn SlotVisitor) {
+        // SAFETY: the word is the source's own and lives as long.
+        visitor.visit(unsafe { Slot::at_address((&raw const self.0).addr()) });
+    }
+}
+
+/// Nothing else refers to them, and another object, to which nothing refers, is gone.
+#[test]
+fn what_sources_and_ranges_refer_to_is_alive() {
+    for mode in [Mode::Stopped, Mode::Concurrent] {
+        let options = HeapOptions { mode, verify: true, ..HeapOptions::default() };
+        let heap = Heap::new(Leaves, options).unwrap();
+        let mut mutator = heap.attach(StackScan::None).unwrap();
+        // Not in one block's hole: each has a page of its own.
+        let [first, second, dead] =
+            [(); 3].map(|()| mutator.allocate(Kind::Leaf, 3 << 12).unwrap().address());
+        let _source = heap.add_root_source(Arc::new(Source(AtomicUsize::new(first))));
+        // A place in the object will do.
+        let range = [0, second + 100].map(AtomicUsize::new);
+        let addresses = range.as_ptr_range();
+        // SAFETY: the words outlive the registration, and nobody writes them.
+        let registration =
+            unsafe { heap.add_root_range(addresses.start.addr()..addresses.end.addr()) };
+        (0..2).for_each(|_| mutator.collect());
+        heap.shared.finish_sweep(&mut heap.shared.cycle.lock().unwrap());
+        let is_there = |address| heap.find_object(address).is_some();
+        assert_eq!([first, second, dead].map(is_there), [true, true, false], "{mode:?}");
+        drop(registration);
+    }
+}

@@ -43,10 +43,11 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let kind = prop_oneof![Just(Kind::Precise), Just(Kind::Leaf), Just(Kind::External)];
+    let lives = prop_oneof![3 => 1..12_usize, 1 => Just(usize::MAX)];
     let step = prop_oneof![
-        (kind, 0..40_usize, 0..3_usize)
+        (kind, 0..70_usize, 0..3_usize)
             .prop_map(|(kind, small, large)| { Step::Allocate(kind, small, large) }),
-        (1..12_usize, any::<bool>()).prop_map(|(lives, full)| Step::Collect(lives, full)),
+        (lives, any::<bool>()).prop_map(|(lives, full)| Step::Collect(lives, full)),
         (1..60_usize).prop_map(Step::Sweep),
     ];
     proptest::collection::vec(step, 1..16)
@@ -154,11 +155,11 @@ fn check(pool: &Pool, metadata: &Metadata, objects: &BTreeMap<usize, Object>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn what_is_marked_is_there_and_nothing_else(steps in steps()) {
-        let (pool, metadata, tracker, _memory) = some_chunks(6, false);
+    fn what_is_marked_is_there_and_nothing_else(chunks in 1..6_usize, steps in steps()) {
+        let (pool, metadata, tracker, _memory) = some_chunks(chunks, false);
         let mut history = History { pool, metadata, tracker, objects: BTreeMap::new() };
         for step in steps {
             match step {
