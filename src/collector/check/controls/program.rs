@@ -172,6 +172,15 @@ impl Program {
 
     /// A program with a tracker back-end of choice.
     pub(crate) fn with_tracker(backend: Option<BackendKind>) -> Self {
+        Self::with(backend, Duration::from_micros(50))
+    }
+
+    /// A program whose stops have as much time as they need.
+    pub(crate) fn patient() -> Self {
+        Self::with(None, Duration::from_secs(1))
+    }
+
+    fn with(backend: Option<BackendKind>, pause_target: Duration) -> Self {
         let options = HeapOptions {
             tracker: TrackerOptions { backend, ..TrackerOptions::default() },
             mode: Mode::Concurrent,
@@ -179,7 +188,7 @@ impl Program {
             sizing: Sizing::Fixed,
             verify: true,
             markers: 1,
-            pause_target: Duration::from_micros(50),
+            pause_target,
             ..HeapOptions::default()
         };
         let heap = Heap::new(Model::default(), options).unwrap();

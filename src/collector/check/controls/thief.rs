@@ -73,7 +73,7 @@ fn steal_between_cycles(program: &mut Program, progress: Progress) -> Until {
 fn control_what_was_cleared_before_the_cycle_is_found_out_at_its_end() {
     if can_steal() {
         let scope = Scope::Minor;
-        super::control_in(scope, Rule::HeedCanaries, nothing, steal_between_cycles);
+        super::control_in(scope, Program::new, Rule::HeedCanaries, nothing, steal_between_cycles);
     }
 }
 
