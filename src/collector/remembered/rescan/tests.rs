@@ -96,7 +96,8 @@ fn every_marked_small_object_with_a_part_in_a_page_is_looked_at_and_no_other() {
     assert!(alone > 0 && barren > 0, "some pages have one object, and some have none");
 }
 
-/// Up to its last granule, and not what lies behind; of the part of the array that is on the pages.
+/// Up to its last granule, and not what lies behind; of the part of the array that is on the pages, with a word
+/// on either side.
 #[test]
 fn the_part_of_a_large_object_on_a_page_is_looked_at() {
     let (heap, mut mutator) = heap();
@@ -112,7 +113,7 @@ fn the_part_of_a_large_object_on_a_page_is_looked_at() {
         for first in 0..bytes.div_ceil(page) {
             let pages = page_of(start + first * page);
             let (traced, tally) = rescan(&heap, pages);
-            let part = first * page..bytes.min((first + 1) * page);
+            let part = (first * page).saturating_sub(WORD)..bytes.min((first + 1) * page + WORD);
             assert_eq!(traced, (vec![], vec![(start, part)]));
             assert_eq!((tally.rescanned, tally.barren), (1, 0));
         }
