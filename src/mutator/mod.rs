@@ -339,7 +339,9 @@ impl Mutator {
     /// for as long as the mutator exists.
     #[must_use]
     pub fn allocation_buffer(&mut self, kind: Kind) -> *mut AllocationBuffer {
-        &raw mut self.buffers().small[kind as usize].fast
+        // Not by way of a reference to the buffers: that would end before the pointer is used.
+        // SAFETY: the box that they are in lives as long as the mutator.
+        unsafe { &raw mut (*self.buffers.as_ptr()).small[kind as usize].fast }
     }
 
     /// The memory of the heap that this thread is attached to.

@@ -41,7 +41,8 @@ const LINGER: Duration = Duration::from_micros(100);
 #[derive(Debug)]
 pub(crate) struct Thread<T> {
     word: AtomicUsize,
-    name: String,
+    /// Shared, so that no memory is asked for under a lock.
+    name: Arc<str>,
     pub(crate) local: T,
 }
 
@@ -92,7 +93,7 @@ impl<T> Thread<T> {
 
 /// Waits for a short time without sleeping until all of `threads` are parked: who sleeps may run late
 /// itself, and the world stands for longer. Returns the one that was last, and when it was seen.
-fn spin_until_parked<T>(threads: &[Arc<Thread<T>>]) -> Option<(String, Instant)> {
+fn spin_until_parked<T>(threads: &[Arc<Thread<T>>]) -> Option<(Arc<str>, Instant)> {
     let (start, mut slowest) = (Instant::now(), None);
     while let Some(running) = threads.iter().find(|thread| !thread.is_parked()) {
         slowest = Some(running);
@@ -102,7 +103,7 @@ fn spin_until_parked<T>(threads: &[Arc<Thread<T>>]) -> Option<(String, Instant)>
         }
         spin_loop();
     }
-    slowest.map(|thread| (thread.name.clone(), Instant::now()))
+    slowest.map(|thread| (Arc::clone(&thread.name), Instant::now()))
 }
 
 /// The threads of a heap.
@@ -127,7 +128,7 @@ struct State<T> {
     threads: Vec<Arc<Thread<T>>>,
     stopped: bool,
     /// The thread that parked last, on request, and when; and when the first one did.
-    last: Option<(String, Instant)>,
+    last: Option<(Arc<str>, Instant)>,
     first: Option<Instant>,
     /// Threads that are asleep until the end of the stop; those of them that are mutators, and when the
     /// last of these ran again.
@@ -194,7 +195,7 @@ impl<T> World<T> {
 
     /// Adds the calling thread, running. Waits while the world is stopped.
     pub(crate) fn attach(&self, name: String, local: T) -> Arc<Thread<T>> {
-        let thread = Arc::new(Thread { word: AtomicUsize::new(0), name, local });
+        let thread = Arc::new(Thread { word: AtomicUsize::new(0), name: name.into(), local });
         let mut state = self.running();
         state.threads.push(Arc::clone(&thread));
         self.compare_with_processors(&state);
@@ -212,7 +213,8 @@ impl<T> World<T> {
 
     /// The names of the attached threads.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.lock().threads.iter().map(|thread| thread.name.clone()).collect()
+        let threads = self.lock().threads.clone();
+        threads.iter().map(|thread| thread.name.to_string()).collect()
     }
 
     /// The number of attached threads.
@@ -224,7 +226,7 @@ impl<T> World<T> {
     pub(crate) fn park(&self, thread: &Thread<T>) {
         if thread.word.fetch_or(PARKED, Ordering::Release) & STOP != 0 {
             let (mut state, now) = (self.lock(), Instant::now());
-            state.last = Some((thread.name.clone(), now));
+            state.last = Some((Arc::clone(&thread.name), now));
             state.first.get_or_insert(now);
             self.parked.notify_all();
         }
@@ -276,6 +278,8 @@ impl<T> World<T> {
         let time = at.map_or(Duration::ZERO, |at| at.saturating_duration_since(start));
         let first = state.first.take().or(at).unwrap_or(start);
         let threads = state.threads.clone();
+        drop(state);
+        let slowest = slowest.map(|name| name.to_string());
         let time_to_safepoint = TimeToSafepoint { time, slowest };
         Stopped { world: self, threads, time_to_safepoint, first, ended: false }
     }
