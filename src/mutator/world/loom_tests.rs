@@ -184,7 +184,7 @@ fn loom_control_a_thread_comes_during_a_stop() {
     refute(UNORDERED, None, || {
         let attach = |world: &World<Local>| {
             let thread =
-                Arc::new(Thread { word: AtomicUsize::new(0), name: String::new(), local: local() });
+                Arc::new(Thread { word: AtomicUsize::new(0), name: "".into(), local: local() });
             world.lock().threads.push(Arc::clone(&thread));
             thread
         };
