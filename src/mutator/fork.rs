@@ -41,7 +41,7 @@ impl ParkedToFork {
 impl Drop for ParkedToFork {
     fn drop(&mut self) {
         for thread in &self.threads {
-            self.world.unpark(thread, || ());
+            self.world.unpark(thread, || false);
             thread.local.stack_low.store(0, Ordering::Release);
         }
     }

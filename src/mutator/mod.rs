@@ -122,8 +122,8 @@ pub(crate) trait CollectOnDemand: Send + Sync {
     fn assist(&self, time: Duration);
 
     /// Helps with a scan that is going on in a stop, unless it is the `last` one that this was called for. The
-    /// calling mutator is parked, and spins until the end of the stop.
-    fn assist_stop(&self, last: &mut u64);
+    /// calling mutator is parked, and spins until the end of the stop; whether it had better go on with that.
+    fn assist_stop(&self, last: &mut u64) -> bool;
 
     /// Whether a collection is going on while the program runs.
     fn is_marking(&self) -> bool;

@@ -71,8 +71,8 @@ impl<T> Thread<T> {
     }
 
     /// Waits for a short time without sleeping for the end of the stop, and calls `help` meanwhile again and
-    /// again. Whether the thread runs.
-    fn linger(&self, mut help: impl FnMut()) -> bool {
+    /// again; for longer while that says so. Whether the thread runs.
+    fn linger(&self, mut help: impl FnMut() -> bool) -> bool {
         if !self.exchange(PARKED | STOP, PARKED | STOP | LINGERS) {
             return false;
         }
@@ -81,8 +81,8 @@ impl<T> Thread<T> {
             if self.exchange(PARKED | LINGERS, 0) {
                 return true;
             }
-            help();
-            if cfg!(loom) || start.elapsed() > LINGER {
+            let is_wanted = help();
+            if cfg!(loom) || !is_wanted && start.elapsed() > LINGER {
                 self.word.fetch_and(!LINGERS, Ordering::Relaxed);
                 return false;
             }
@@ -233,8 +233,8 @@ impl<T> World<T> {
     }
 
     /// Makes the calling thread run again, after the end of a stop if there is one. While it waits for that
-    /// without sleeping, it calls `help` again and again.
-    pub(crate) fn unpark(&self, thread: &Thread<T>, help: impl FnMut()) {
+    /// without sleeping, it calls `help` again and again, and goes on waiting so while that is true.
+    pub(crate) fn unpark(&self, thread: &Thread<T>, help: impl FnMut() -> bool) {
         let running = || thread.exchange(PARKED, 0);
         if running() || self.has_processors.load(Ordering::Relaxed) && thread.linger(help) {
             return;

@@ -45,7 +45,7 @@ impl Heap {
             self.handle.store(1, Release);
             if thread.should_park() {
                 self.world.park(&thread);
-                self.world.unpark(&thread, || ());
+                self.world.unpark(&thread, || false);
             }
             self.use_object();
             assert_ne!(self.weak.load(Acquire), 0, "cleared, and the object is held");

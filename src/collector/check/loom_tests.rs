@@ -57,7 +57,7 @@ impl Program {
                     perform(&heap, processor, registers, step);
                     if matches!(step, Poll) && thread.should_park() {
                         heap.world.park(&thread);
-                        heap.world.unpark(&thread, || ());
+                        heap.world.unpark(&thread, || false);
                     }
                 });
                 heap.world.park(&thread);

@@ -104,10 +104,11 @@ impl<M: ObjectModel> CollectOnDemand for Shared<M> {
     }
 
     #[inline]
-    fn assist_stop(&self, last: &mut u64) {
+    fn assist_stop(&self, last: &mut u64) -> bool {
         let mut job = JobNumber(*last);
-        self.crew.assist_spinning(TURN, &mut job);
+        let is_wanted = self.crew.assist_spinning(TURN, &mut job);
         *last = job.0;
+        is_wanted
     }
 
     fn is_marking(&self) -> bool {

@@ -160,9 +160,12 @@ impl<'a, M: ObjectModel> Run<'a, M> {
     fn last_scan(&mut self, stop: &mut Stop<'_>) {
         let (shared, ledger, rules) = (self.shared, &self.shared.ledger, &self.shared.rules);
         if rules.holds(Rule::LastScan) {
+            // Who spins now does so until the scan begins, and a helper is woken where nobody does.
+            shared.crew.expect_job(true);
             let helpers = self.helpers_for(self.scan_time).saturating_sub(stop.world.lingering());
             let help = Some((&shared.crew, helpers));
             ledger.peek(&shared.memory, self.marking.marks, rules, help);
+            shared.crew.expect_job(false);
             self.heed_canaries();
             ledger.forgive_unmarked(&shared.memory, self.marking.marks, &shared.rules);
         }

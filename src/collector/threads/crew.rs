@@ -42,6 +42,8 @@ pub(crate) struct Crew {
     left: Condvar,
     /// Whether there is a job where assistance is welcome: a hint, for threads that spin.
     open: AtomicBool,
+    /// Whether there will be one soon: whoever spins goes on.
+    expected: AtomicBool,
 }
 
 /// Which job it was. When an assistant comes back from one before its time is up, there is nothing left
@@ -126,12 +128,18 @@ impl Crew {
     }
 
     /// As [`assist`](Self::assist), for a thread that spins until the end of a stop: without a look at the
-    /// lock where there is no job.
+    /// lock where there is no job. Whether it had better go on spinning, as a job is to come.
     #[inline]
-    pub(crate) fn assist_spinning(&self, time: Duration, last: &mut JobNumber) {
+    pub(crate) fn assist_spinning(&self, time: Duration, last: &mut JobNumber) -> bool {
         if self.open.load(Ordering::Relaxed) {
             self.assist(Instant::now() + time, last);
         }
+        self.expected.load(Ordering::Relaxed)
+    }
+
+    /// Says that a job where assistance is welcome will come soon, or has come.
+    pub(crate) fn expect_job(&self, expected: bool) {
+        self.expected.store(expected, Ordering::Relaxed);
     }
 
     /// Waits until assistance is welcome in another job than the `last`, or until `deadline`; not if no

@@ -36,7 +36,7 @@ fn local() -> Local {
 fn poll(world: &World<Local>, thread: &Thread<Local>) {
     if thread.should_park() {
         world.park(thread);
-        world.unpark(thread, || ());
+        world.unpark(thread, || false);
     }
 }
 
@@ -75,7 +75,7 @@ fn loom_a_blocking_region_does_not_end_during_a_stop() {
         against_stops(2, |world, thread| {
             touch(thread);
             world.park(thread);
-            world.unpark(thread, || ());
+            world.unpark(thread, || false);
             touch(thread);
         });
     });
@@ -101,7 +101,7 @@ fn loom_control_who_lingers_runs_without_looking() {
                 thread.word.fetch_and(!(PARKED | LINGERS), Ordering::AcqRel);
                 touch(thread);
             } else {
-                world.unpark(thread, || ());
+                world.unpark(thread, || false);
             }
         });
     });
@@ -124,7 +124,7 @@ fn loom_control_a_thread_runs_again_by_a_relaxed_exchange() {
             world.park(thread);
             let relaxed = Ordering::Relaxed;
             if thread.word.compare_exchange(PARKED, 0, relaxed, relaxed).is_err() {
-                world.unpark(thread, || ());
+                world.unpark(thread, || false);
             }
             touch(thread);
         });
@@ -137,7 +137,7 @@ fn loom_control_a_thread_parks_and_tells_nobody() {
         against_stops(1, |world, thread| {
             if thread.should_park() {
                 thread.word.fetch_or(PARKED, Ordering::AcqRel);
-                world.unpark(thread, || ());
+                world.unpark(thread, || false);
             }
         });
     });
@@ -214,7 +214,7 @@ fn loom_two_collectors_take_turns() {
         });
         inspect(&world.stop());
         other.join().unwrap();
-        world.unpark(&thread, || ());
+        world.unpark(&thread, || false);
         touch(&thread);
         world.detach(&thread);
     });
@@ -233,7 +233,7 @@ fn loom_a_mutator_that_forks_and_a_collector_take_turns() {
                 let callers = world.running_threads(|_| true);
                 callers.iter().for_each(|thread| world.park(thread));
                 inspect(&world.stop());
-                callers.iter().for_each(|thread| world.unpark(thread, || ()));
+                callers.iter().for_each(|thread| world.unpark(thread, || false));
                 touch(&thread);
                 world.detach(&thread);
             }
@@ -282,17 +282,17 @@ fn come_back(stops: usize, attaching: bool, come_back: ComeBack) {
 
 #[test]
 fn loom_everybody_who_sleeps_until_the_end_of_a_stop_is_woken() {
-    check(Some(2), || come_back(1, false, |world, thread| world.unpark(thread, || ())));
+    check(Some(2), || come_back(1, false, |world, thread| world.unpark(thread, || false)));
 }
 
 #[test]
 fn loom_everybody_who_sleeps_is_woken_beside_one_who_attaches() {
-    check(Some(1), || come_back(1, true, |world, thread| world.unpark(thread, || ())));
+    check(Some(1), || come_back(1, true, |world, thread| world.unpark(thread, || false)));
 }
 
 #[test]
 fn loom_everybody_who_sleeps_is_woken_by_two_stops() {
-    check(Some(2), || come_back(2, false, |world, thread| world.unpark(thread, || ())));
+    check(Some(2), || come_back(2, false, |world, thread| world.unpark(thread, || false)));
 }
 
 /// As `unpark`, with what is done with the lock after the stop.

@@ -57,8 +57,8 @@ impl CollectOnDemand for CollectsMeanwhile {
         self.shared.assist(time);
     }
 
-    fn assist_stop(&self, last: &mut u64) {
-        self.shared.assist_stop(last);
+    fn assist_stop(&self, last: &mut u64) -> bool {
+        self.shared.assist_stop(last)
     }
 
     fn is_marking(&self) -> bool {

@@ -127,7 +127,7 @@ fn a_thread_that_spins_takes_part_once_in_each_job_where_assistance_is_welcome()
     let (crew, mut last, parts) = (Crew::default(), JobNumber::default(), AtomicUsize::new(0));
     let work = |_| _ = parts.fetch_add(1, Relaxed);
     let mut spin =
-        || (0..3).for_each(|_| crew.assist_spinning(Duration::from_secs(3600), &mut last));
+        || (0..3).for_each(|_| _ = crew.assist_spinning(Duration::from_secs(3600), &mut last));
     spin();
     crew.run(0, false, &work, &mut spin);
     assert_eq!(parts.load(Relaxed), 0, "it was not welcome");
@@ -137,4 +137,13 @@ fn a_thread_that_spins_takes_part_once_in_each_job_where_assistance_is_welcome()
     }
     spin();
     assert_eq!(parts.load(Relaxed), 2, "the jobs are over");
+}
+
+#[test]
+fn a_thread_that_spins_is_told_that_a_job_is_to_come() {
+    let (crew, mut last) = (Crew::default(), JobNumber::default());
+    for expected in [true, false] {
+        crew.expect_job(expected);
+        assert_eq!(crew.assist_spinning(Duration::ZERO, &mut last), expected);
+    }
 }
