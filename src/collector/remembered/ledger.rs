@@ -117,7 +117,7 @@ impl Ledger {
         memory: &Memory,
         rules: &Rules,
     ) -> Progress {
-        let mut watched = watched(Which::InPart, place, memory, rules);
+        let mut watched = watched(Which::All, place, memory, rules);
         watched.skip_until(portion.from);
         self.consume_these(watched, portion, memory.tracker(), rules)
     }

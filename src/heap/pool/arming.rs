@@ -83,13 +83,13 @@ impl Pool {
             let (mut quiet, owned) = (used & !owned, used & owned);
             let mut fresh = quiet & !chunk.armed;
             watched.unprotected += fresh.count_ones() as usize * (BLOCK / page_size());
-            match which {
-                Which::ProtectedAsItIs => quiet &= chunk.armed,
-                Which::AllAsItIs => fresh = 0,
-                Which::All | Which::AllButHot | Which::InPart => {
-                    chunk.armed |= quiet;
-                    fresh = 0;
-                }
+            if matches!(which, Which::All | Which::AllButHot) {
+                chunk.armed |= quiet;
+            }
+            if which == Which::ProtectedAsItIs {
+                quiet &= chunk.armed;
+            } else {
+                fresh = 0;
             }
             let parts = [
                 (quiet, &mut watched.quiet),

@@ -21,7 +21,7 @@ pub(crate) struct Watched {
 /// Which of the watched memory a scan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// All of it, which is protected afterwards.
+    /// All of it, which is protected afterwards, or as far as the caller gets.
     All,
     /// As [`All`](Self::All), but for hot chunks, which stay unprotected and thereby dirty until a later
     /// scan.
@@ -30,8 +30,6 @@ pub(crate) enum Which {
     AllAsItIs,
     /// As above; what is not protected stands apart, as nobody need ask for it.
     ProtectedAsItIs,
-    /// A part of it, which is protected afterwards; the caller sees to it which.
-    InPart,
 }
 
 /// Where in that memory.
